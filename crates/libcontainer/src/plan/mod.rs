@@ -1,0 +1,5 @@
+//! config.json → [`Plan`]: pure, no system call.
+
+mod model;
+
+pub use model::*;

@@ -1,0 +1,352 @@
+//! The plan: what `launch` and `init` act on, with every choice made and every default filled in.
+//!
+//! Plain data. The planner makes it from config.json; nothing here knows oci-spec, and nothing
+//! after the planner looks into config.json again.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// A whole container, resolved and validated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// `ociVersion` of config.json, as written.
+    pub oci_version: String,
+    /// Absolute path of the bundle directory.
+    pub bundle: PathBuf,
+    /// `root` and `linux.rootfsPropagation`.
+    pub rootfs: Rootfs,
+    /// `linux.namespaces` with the mappings and time offsets that belong to them.
+    pub namespaces: Namespaces,
+    /// `mounts`, in order.
+    pub mounts: Vec<Mount>,
+    /// The default devices of the runtime-spec and `linux.devices`; one entry for a path.
+    pub devices: Vec<Device>,
+    /// `linux.maskedPaths`, absolute.
+    pub masked_paths: Vec<PathBuf>,
+    /// `linux.readonlyPaths`, absolute.
+    pub readonly_paths: Vec<PathBuf>,
+    /// `hostname`.
+    pub hostname: Option<String>,
+    /// `domainname`.
+    pub domainname: Option<String>,
+    /// `linux.sysctl` as (path below /proc/sys, value), for example `net/ipv4/ip_forward`.
+    pub sysctl: Vec<(String, String)>,
+    /// `process`; absent in a bundle that is created and never started.
+    pub process: Option<Process>,
+    /// `hooks`.
+    pub hooks: Hooks,
+    /// `linux.cgroupsPath`, as written.
+    pub cgroups_path: Option<String>,
+    /// `linux.resources`, with the default devices appended to the device rules.
+    pub resources: libcgroups::Resources,
+    /// `linux.seccomp`.
+    pub seccomp: Option<seccomp::Profile>,
+    /// `linux.personality` as the argument of personality(2).
+    pub personality: Option<u64>,
+    /// `annotations`.
+    pub annotations: BTreeMap<String, String>,
+    /// What was passed over, for the log; each names its place in config.json.
+    pub warnings: Vec<String>,
+}
+
+/// `root`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rootfs {
+    /// Absolute path; a relative `root.path` is taken from the bundle.
+    pub path: PathBuf,
+    /// `root.readonly`.
+    pub readonly: bool,
+    /// `linux.rootfsPropagation`; `None` stands for the default, recursive slave.
+    pub propagation: Option<Propagation>,
+}
+
+/// One kind of namespace: kept, made, or joined.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Namespace {
+    /// Not listed: the container stays in the runtime's.
+    #[default]
+    Inherit,
+    /// Listed without a path.
+    New,
+    /// Listed with a path.
+    Join(PathBuf),
+}
+
+/// All namespaces(7) of a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Namespaces {
+    /// user_namespaces(7)
+    pub user: Namespace,
+    /// mount_namespaces(7)
+    pub mount: Namespace,
+    /// pid_namespaces(7)
+    pub pid: Namespace,
+    /// network_namespaces(7)
+    pub network: Namespace,
+    /// ipc_namespaces(7)
+    pub ipc: Namespace,
+    /// uts_namespaces(7)
+    pub uts: Namespace,
+    /// cgroup_namespaces(7)
+    pub cgroup: Namespace,
+    /// time_namespaces(7)
+    pub time: Namespace,
+    /// `linux.uidMappings`
+    pub uid_maps: Vec<IdMap>,
+    /// `linux.gidMappings`
+    pub gid_maps: Vec<IdMap>,
+    /// `linux.timeOffsets`
+    pub time_offsets: Vec<TimeOffset>,
+}
+
+/// One line of a uid_map or gid_map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdMap {
+    /// First id inside the user namespace.
+    pub container: u32,
+    /// First id outside.
+    pub host: u32,
+    /// How many ids; at least 1.
+    pub size: u32,
+}
+
+/// One line of timens_offsets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeOffset {
+    /// `monotonic` or `boottime`.
+    pub clock: &'static str,
+    /// Whole seconds; may be negative.
+    pub secs: i64,
+    /// Nanoseconds, 0 to 999,999,999.
+    pub nanosecs: u32,
+}
+
+/// How mount events travel; see mount_namespaces(7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Propagation {
+    /// One of `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`.
+    pub kind: u64,
+    /// Whether the whole tree below changes too.
+    pub recursive: bool,
+}
+
+/// Mount attributes (`MOUNT_ATTR_*` of mount_setattr(2)) to set and to clear.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// To set. An atime mode also needs `MOUNT_ATTR__ATIME` in `clear`.
+    pub set: u64,
+    /// To clear.
+    pub clear: u64,
+}
+
+impl Attributes {
+    /// Whether there is nothing to change.
+    pub fn is_empty(self) -> bool {
+        self.set == 0 && self.clear == 0
+    }
+}
+
+/// One entry of `mounts`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Where, as an absolute path inside the container.
+    pub destination: PathBuf,
+    /// What.
+    pub kind: MountKind,
+    /// Attributes of the mount itself.
+    pub attributes: Attributes,
+    /// Attributes of the mount and of all below it (`rro`, `rnosuid`, …).
+    pub recursive_attributes: Attributes,
+    /// Propagation changes in the order in which the options stand.
+    pub propagation: Vec<Propagation>,
+    /// `tmpcopyup`: the directory's contents are copied into the new tmpfs.
+    pub copy_up: bool,
+}
+
+/// What is mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MountKind {
+    /// `bind` or `rbind`: a file or directory of the host.
+    Bind {
+        /// Absolute; a relative source is taken from the bundle.
+        source: PathBuf,
+        /// `rbind`: with everything mounted below the source.
+        recursive: bool,
+    },
+    /// A new instance of a file system.
+    Filesystem {
+        /// Its type, for example `tmpfs`.
+        fstype: String,
+        /// What mountinfo shows as its source.
+        source: String,
+        /// Its own options.
+        options: FilesystemOptions,
+    },
+    /// Type `cgroup`: the container's own view of its cgroup, of whichever version the host has.
+    Cgroup,
+    /// `remount`: change what is mounted at the destination already.
+    Remount {
+        /// With `bind`: the mount's attributes only, not the file system's options.
+        bind: bool,
+        /// The file system's options.
+        options: FilesystemOptions,
+    },
+}
+
+/// Options of the file system itself, as fsconfig(2) takes them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FilesystemOptions {
+    /// Keys without a value: superblock flags (`sync`, `dirsync`, `lazytime`, `mand`, `silent`, …) and
+    /// the file system's own words (`newinstance`).
+    pub flags: Vec<String>,
+    /// Keys with a value (`size=64k`).
+    pub values: Vec<(String, String)>,
+}
+
+/// A device node, FIFO or bind-mounted stand-in to be made in the container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Where, as an absolute path inside the container.
+    pub path: PathBuf,
+    /// Which kind of node.
+    pub kind: DeviceKind,
+    /// Device number; 0 for a FIFO.
+    pub major: u32,
+    /// Device number; 0 for a FIFO.
+    pub minor: u32,
+    /// Permission bits, set whatever the umask.
+    pub mode: u32,
+    /// Owner inside the container.
+    pub uid: u32,
+    /// Group inside the container.
+    pub gid: u32,
+}
+
+/// Kind of a device node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// `c` and `u`
+    Char,
+    /// `b`
+    Block,
+    /// `p`
+    Fifo,
+}
+
+/// `process`: what execve(2) is to start and with which credentials. Also what `exec` starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// The command and its arguments; never empty.
+    pub args: Vec<String>,
+    /// `KEY=value`, each key once, the last one given.
+    pub env: Vec<String>,
+    /// Absolute path inside the container.
+    pub cwd: PathBuf,
+    /// `user.uid`
+    pub uid: u32,
+    /// `user.gid`
+    pub gid: u32,
+    /// `user.additionalGids`
+    pub additional_gids: Vec<u32>,
+    /// `user.umask`; `None` stands for 0022.
+    pub umask: Option<u32>,
+    /// `capabilities`; `None` keeps none.
+    pub capabilities: CapabilitySets,
+    /// `noNewPrivileges`
+    pub no_new_privileges: bool,
+    /// `rlimits`
+    pub rlimits: Vec<Rlimit>,
+    /// `oomScoreAdj`
+    pub oom_score_adj: Option<i32>,
+    /// `terminal`
+    pub terminal: bool,
+    /// `consoleSize` as (rows, columns).
+    pub console_size: Option<(u16, u16)>,
+    /// `apparmorProfile`
+    pub apparmor_profile: Option<String>,
+    /// `selinuxLabel`
+    pub selinux_label: Option<String>,
+    /// `scheduler`
+    pub scheduler: Option<Scheduler>,
+    /// `ioPriority` as the value of ioprio_set(2).
+    pub io_priority: Option<u32>,
+}
+
+/// The five capability sets as bit masks, bit N for capability N of capabilities(7).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapabilitySets {
+    /// Limit of what execve(2) can give.
+    pub bounding: u64,
+    /// In force.
+    pub effective: u64,
+    /// May be made effective.
+    pub permitted: u64,
+    /// Kept over execve(2) by files that say so.
+    pub inheritable: u64,
+    /// Kept over execve(2).
+    pub ambient: u64,
+}
+
+/// One setrlimit(2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rlimit {
+    /// For messages, for example `RLIMIT_NOFILE`.
+    pub name: String,
+    /// The kernel's number.
+    pub resource: u32,
+    /// Soft limit; `u64::MAX` is no limit.
+    pub soft: u64,
+    /// Hard limit; `u64::MAX` is no limit.
+    pub hard: u64,
+}
+
+/// Arguments of sched_setattr(2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scheduler {
+    /// `SCHED_*`
+    pub policy: u32,
+    /// `SCHED_FLAG_*`
+    pub flags: u64,
+    /// Nice value, -20 to 19.
+    pub nice: i32,
+    /// Static priority, 1 to 99 for the real-time policies.
+    pub priority: u32,
+    /// Nanoseconds.
+    pub runtime: u64,
+    /// Nanoseconds.
+    pub deadline: u64,
+    /// Nanoseconds.
+    pub period: u64,
+}
+
+/// `hooks`, in the order in which they run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hooks {
+    /// Runtime namespace, before `createRuntime`.
+    pub prestart: Vec<Hook>,
+    /// Runtime namespace, before pivot_root(2).
+    pub create_runtime: Vec<Hook>,
+    /// Container namespace, before pivot_root(2).
+    pub create_container: Vec<Hook>,
+    /// Container namespace, just before the user's process.
+    pub start_container: Vec<Hook>,
+    /// Runtime namespace, after the user's process was started.
+    pub poststart: Vec<Hook>,
+    /// Runtime namespace, after the container was deleted.
+    pub poststop: Vec<Hook>,
+}
+
+/// One hook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// Absolute path of the executable.
+    pub path: PathBuf,
+    /// argv, with argv\[0\]; empty stands for the path alone.
+    pub args: Vec<String>,
+    /// The whole environment of the hook.
+    pub env: Vec<String>,
+    /// Seconds after which it is killed and counts as failed; at least 1.
+    pub timeout: Option<u64>,
+}

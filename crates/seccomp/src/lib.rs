@@ -1,0 +1,5 @@
+//! Compiles the seccomp section of the OCI runtime-spec to classic BPF.
+
+mod profile;
+
+pub use profile::*;
