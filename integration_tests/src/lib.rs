@@ -1,1 +1,57 @@
-//! tests
+//! Harness for tests that drive an OCI runtime from outside.
+//!
+//! The binary under test comes from `RUNTIME`, the in-container program from `RUNTIMETEST`.
+//! A test makes a [`Bundle`], changes its configuration, and runs it; what the bundle leaves
+//! behind is looked for and removed when it is dropped. Tests that cannot run here say so with
+//! [`skip!`]; the lines go to the file named by `ONGGI_SKIP_LOG`, too.
+//!
+//! Which cgroup version is tested is decided outside: start the test program in a mount
+//! namespace whose /sys/fs/cgroup shows what is wanted.
+
+mod bundle;
+mod captures;
+mod cgroups;
+mod config;
+mod console;
+mod host;
+mod leaks;
+mod output;
+
+pub use bundle::{Bundle, Rootfs};
+pub use captures::{Capture, busybox_bundle, capture, fill};
+pub use cgroups::{Cgroups, View};
+pub use config::{CONTAINER_PATH, default_config, mount, without_namespace};
+pub use console::{ConsoleSocket, Pty, read_for};
+pub use host::{
+    Canary, Peer, busybox, capability_mask, has_root, host_keyring, namespace_link, peer, record_skip, runtime, runtimetest,
+};
+pub use output::{Output, run, run_in, wait_until};
+
+/// Ends the test with a line that says what could not be tested and why.
+#[macro_export]
+macro_rules! skip {
+    ($($reason:tt)*) => {{
+        $crate::record_skip(&format!($($reason)*));
+        return;
+    }};
+}
+
+/// Skips the test unless it runs as root.
+#[macro_export]
+macro_rules! need_root {
+    () => {
+        if !$crate::has_root() {
+            $crate::skip!("needs root");
+        }
+    };
+}
+
+/// Skips the test when the runtime under test is a peer that is known to differ.
+#[macro_export]
+macro_rules! differs {
+    ($($peer:ident)|+, $reason:literal) => {
+        if matches!($crate::peer(), $($crate::Peer::$peer)|+) {
+            $crate::skip!("known difference of {:?}: {}", $crate::peer(), $reason);
+        }
+    };
+}

@@ -1,5 +1,107 @@
-//! config.json → [`Plan`]: pure, no system call.
+//! config.json → [`Plan`]: pure, no system call. One file for each section of config.json.
+//!
+//! Every rule of the runtime-spec that can be checked without looking at the host is checked here, and
+//! every error names the place in config.json. What must be seen on the host (does the root exist, is a
+//! joined network namespace the host's own, do the mappings of a joined user namespace agree) is left to
+//! the launch.
 
+mod capabilities;
+mod check;
+mod device_rules;
+mod devices;
+mod facts;
+mod hooks;
+mod idmap;
 mod model;
+mod mount_options;
+mod mounts;
+mod namespaces;
+mod oci_version;
+mod paths;
+mod personality;
+mod process;
+mod resources;
+mod rlimits;
+mod rootfs;
+mod scheduler;
+mod seccomp;
+mod sysctl;
+#[cfg(test)]
+mod tests;
+mod unsupported;
+mod uts;
 
+use oci_spec::runtime::{Linux, Spec};
+
+pub use capabilities::{capability_names, capability_number};
+pub use facts::HostFacts;
 pub use model::*;
+pub use mount_options::mount_option_names;
+pub use process::process;
+pub use resources::limits;
+
+use crate::error::Result;
+
+/// Resolves and validates a whole config.json.
+///
+/// # Errors
+/// The first rule that config.json breaks, with a JSON pointer to the place.
+pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
+    let mut warnings = Vec::new();
+    let linux = spec.linux().as_ref();
+    oci_version::check(spec.version())?;
+    unsupported::refuse(spec)?;
+    let namespaces = namespaces::namespaces(linux, facts, &mut warnings)?;
+    let process = match spec.process() {
+        Some(given) => {
+            let (process, mut passed_over) = process(given, facts, "/process")?;
+            process::ids_are_mapped(&process, &namespaces)?;
+            warnings.append(&mut passed_over);
+            Some(process)
+        }
+        None => None,
+    };
+    if linux.and_then(|linux| linux.mount_label().as_ref()).is_some_and(|label| !label.is_empty()) {
+        warnings.push(check::warning("/linux/mountLabel", "ignored: SELinux is not supported"));
+    }
+    Ok(Plan {
+        oci_version: spec.version().clone(),
+        bundle: facts.bundle.clone(),
+        rootfs: rootfs::rootfs(spec, facts, &namespaces.mount)?,
+        mounts: mounts::mounts(spec.mounts().as_ref(), facts, &namespaces, &mut warnings)?,
+        devices: devices::devices(linux.and_then(|linux| linux.devices().as_ref()), &mut warnings)?,
+        masked_paths: linux.map_or(Ok(Vec::new()), |linux| {
+            paths::paths("maskedPaths", linux.masked_paths(), &namespaces.mount)
+        })?,
+        readonly_paths: linux.map_or(Ok(Vec::new()), |linux| {
+            paths::paths("readonlyPaths", linux.readonly_paths(), &namespaces.mount)
+        })?,
+        hostname: uts::name("hostname", spec.hostname().as_deref(), &namespaces.uts)?,
+        domainname: uts::name("domainname", spec.domainname().as_deref(), &namespaces.uts)?,
+        sysctl: sysctl::sysctl(linux.and_then(|linux| linux.sysctl().as_ref()), &namespaces)?,
+        process,
+        hooks: hooks::hooks(spec.hooks().as_ref())?,
+        cgroups_path: cgroups_path(linux)?,
+        resources: resources::resources(linux, &mut warnings)?,
+        seccomp: linux
+            .and_then(|linux| linux.seccomp().as_ref())
+            .map(seccomp::profile)
+            .transpose()?,
+        personality: personality::personality(
+            linux.and_then(|linux| linux.personality().as_ref()),
+            &mut warnings,
+        ),
+        annotations: spec.annotations().clone().unwrap_or_default().into_iter().collect(),
+        namespaces,
+        warnings,
+    })
+}
+
+fn cgroups_path(linux: Option<&Linux>) -> Result<Option<String>> {
+    let path = linux.and_then(|linux| linux.cgroups_path().as_ref());
+    let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else {
+        return Ok(None);
+    };
+    check::no_nul_path(path, || "/linux/cgroupsPath".into())?;
+    Ok(Some(path.to_string_lossy().into_owned()))
+}

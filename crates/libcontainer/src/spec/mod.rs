@@ -1,1 +1,143 @@
-//! Reading config.json.
+//! Reading config.json, and writing the first one.
+
+mod locate;
+mod mend;
+mod template;
+
+use std::path::Path;
+
+use oci_spec::runtime::{Process, Spec};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+pub use template::{Template, template};
+
+use crate::error::{Error, Result};
+
+/// Mends a document that the strict parse refused, and notes what it passed over.
+type Mend = fn(&mut Value, &mut Vec<String>);
+
+/// Reads config.json.
+///
+/// # Errors
+/// The file cannot be read, is no JSON, or has a value of a wrong type; the last two name line, column and,
+/// where it is known, the place as a JSON pointer.
+pub fn load(path: &Path) -> Result<Spec> {
+    load_with_warnings(path).map(|(spec, _)| spec)
+}
+
+/// [`load`], with what was passed over in a document that bends the rules.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_with_warnings(path: &Path) -> Result<(Spec, Vec<String>)> {
+    read(path, mend::spec)
+}
+
+/// Reads the file of `exec --process`; the second value is what was passed over.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_process(path: &Path) -> Result<(Process, Vec<String>)> {
+    read(path, mend::process)
+}
+
+/// Parses config.json from memory. `path` is for messages.
+///
+/// # Errors
+/// As for [`load`].
+pub fn parse(text: &[u8], path: &Path) -> Result<(Spec, Vec<String>)> {
+    parse_with(text, path, mend::spec)
+}
+
+fn read<T: DeserializeOwned>(path: &Path, mend: Mend) -> Result<(T, Vec<String>)> {
+    let text = std::fs::read(path).map_err(|error| Error::io("open", path, &error))?;
+    parse_with(&text, path, mend)
+}
+
+fn parse_with<T: DeserializeOwned>(
+    text: &[u8],
+    path: &Path,
+    mend: Mend,
+) -> Result<(T, Vec<String>)> {
+    match serde_json::from_slice(text) {
+        Ok(value) => Ok((value, Vec::new())),
+        Err(error) => second_try(text, mend, error).map_err(|fault| fault.into_error(path)),
+    }
+}
+
+/// What is wrong with a document, and where.
+#[derive(Debug, PartialEq)]
+struct Fault {
+    position: Option<(usize, usize)>,
+    pointer: Option<String>,
+    text: String,
+}
+
+impl Fault {
+    fn new(text: &[u8], error: &serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        let full = error.to_string();
+        let tail = format!(" at line {line} column {column}");
+        Self {
+            position: Some((line, column)),
+            // In broken JSON there is no reliable path.
+            pointer: error.is_data().then(|| locate::pointer_at(text, offset(text, line, column))),
+            text: full.strip_suffix(&tail).unwrap_or(&full).to_owned(),
+        }
+    }
+
+    fn into_error(self, path: &Path) -> Error {
+        let mut message = format!("parse {:?}: ", path.display().to_string());
+        if let Some((line, column)) = self.position {
+            message += &format!("line {line}, column {column}: ");
+        }
+        if let Some(pointer) = self.pointer.filter(|pointer| !pointer.is_empty()) {
+            message += &format!("{pointer}: ");
+        }
+        Error::Message(message + &self.text)
+    }
+}
+
+/// Byte offset of a place that serde_json counts from line 1 and, after the first byte, column 1.
+fn offset(text: &[u8], line: usize, column: usize) -> usize {
+    let start = |lines: usize| {
+        let ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        ends.map(|(index, _)| index + 1).nth(lines - 1)
+    };
+    let start = line.checked_sub(1).filter(|lines| *lines > 0).and_then(start).unwrap_or(0);
+    start.saturating_add(column)
+}
+
+fn second_try<T: DeserializeOwned>(
+    text: &[u8],
+    mend: Mend,
+    first: serde_json::Error,
+) -> std::result::Result<(T, Vec<String>), Fault> {
+    let fault = Fault::new(text, &first);
+    let Ok(mut document) = serde_json::from_slice::<Value>(text) else {
+        return Err(fault);
+    };
+    let before = document.clone();
+    let mut warnings = Vec::new();
+    mend(&mut document, &mut warnings);
+    if document == before {
+        return Err(fault);
+    }
+    // Through text again, because only then does an error tell its place.
+    let Ok(mended) = serde_json::to_vec(&document) else {
+        return Err(fault);
+    };
+    match serde_json::from_slice(&mended) {
+        Ok(value) => Ok((value, warnings)),
+        Err(error) => {
+            let second = Fault::new(&mended, &error);
+            // The first fault may have been one that was mended; only the original's position counts.
+            let same = second.pointer == fault.pointer && second.text == fault.text;
+            Err(if same { fault } else { Fault { position: None, ..second } })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

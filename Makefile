@@ -1,0 +1,62 @@
+# make            build onggi and runtimetest, static, for release
+# make demo       build, then run a container from a bundle made on the spot
+# make test       all tests that this host allows; says at the end what it left out
+# make help       the other targets
+
+MAKEFLAGS += --no-print-directory
+export PATH := $(PATH):$(HOME)/.cargo/bin
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+
+TARGET := $(shell uname -m)-unknown-linux-musl
+BIN := $(CARGO_TARGET_DIR)/$(TARGET)/release
+PREFIX ?= /usr/local
+ROUNDS ?= 20
+VIEW ?= v2
+
+export ONGGI_TARGET := $(TARGET)
+export ONGGI_BIN := $(BIN)
+
+.DEFAULT_GOAL := build
+.PHONY: build demo test conformance bench lint fmt clean install uninstall help tools
+
+tools:
+	@scripts/bootstrap build
+
+build: tools
+	cargo build --release --target $(TARGET) -p onggi -p runtimetest
+
+demo: build
+	@scripts/demo
+
+test:
+	@scripts/test
+
+# RUNTIME=BINARY runs the suite with another runtime, for comparison only.
+conformance: $(if $(RUNTIME),,build)
+	@integration_tests/suites/runtime-tools/run $(if $(RUNTIME),--compare "$(RUNTIME)",$(BIN)/onggi)
+
+# Peers: CRUN=, RUNC=, YOUKI= (paths), or those in PATH. VIEW=v1|v2|native, ROUNDS=N, JSON=FILE.
+bench: build
+	@scripts/bench "$(VIEW)" --rounds $(ROUNDS) $(if $(JSON),--json "$(JSON)")
+
+lint: tools
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+fmt:
+	cargo fmt --all
+
+clean:
+	cargo clean
+
+# Does not build, so that `make && sudo make install` leaves no files of root's behind.
+install:
+	@test -x $(BIN)/onggi || { echo "nothing to install yet: run make first" >&2; exit 1; }
+	install -D -m 755 $(BIN)/onggi $(DESTDIR)$(PREFIX)/bin/onggi
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/onggi
+
+help:
+	@echo 'build (default)  demo  test  conformance [RUNTIME=BINARY]  bench [VIEW=v1|v2|native ROUNDS=N JSON=FILE]'
+	@echo 'lint  fmt  clean  install [PREFIX=/usr/local DESTDIR=]  uninstall'

@@ -1,0 +1,78 @@
+//! Taking the directories away.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use super::{Cgroup, clean};
+use crate::error::{Error, Result};
+use crate::files;
+
+/// How long processes that were killed a moment ago may take to leave.
+const DEADLINE: Duration = Duration::from_secs(1);
+const FIRST_WAIT: Duration = Duration::from_micros(250);
+const LONGEST_WAIT: Duration = Duration::from_millis(64);
+
+impl Cgroup {
+    /// Removes the cgroup's own directories and those below them, in every hierarchy; parents stay. What is not there
+    /// is no error. It kills nobody: with processes inside it waits up to a second in all for them to leave.
+    ///
+    /// # Errors
+    /// The first directory that stayed, with `EBUSY` when there are still processes in it.
+    pub fn remove(&self) -> Result<()> {
+        let deadline = Instant::now() + DEADLINE;
+        let mut first_error = None;
+        for dir in self.dirs() {
+            // What came from a file on disk is checked before anything is removed by it.
+            let result = match clean(&dir.path) {
+                Ok(path) if !path.is_empty() => remove_tree(&dir.dir(), deadline),
+                Ok(_) => Err(Error::message("remove cgroup: it is the root of the hierarchy")),
+                Err(e) => Err(e),
+            };
+            if let Err(e) = result {
+                first_error.get_or_insert(e);
+            }
+        }
+        first_error.map_or(Ok(()), Err)
+    }
+}
+
+fn rmdir(path: &Path) -> std::result::Result<(), Errno> {
+    loop {
+        match std::fs::remove_dir(path).map_err(|e| e.raw_os_error().map(Errno::from_raw)) {
+            Ok(()) | Err(Some(Errno::ENOENT)) => return Ok(()),
+            Err(Some(Errno::EINTR)) => {}
+            Err(errno) => return Err(errno.unwrap_or(Errno::EIO)),
+        }
+    }
+}
+
+fn remove_tree(path: &Path, deadline: Instant) -> Result<()> {
+    let mut wait = FIRST_WAIT;
+    loop {
+        let Err(errno) = rmdir(path) else {
+            return Ok(());
+        };
+        // A read-only file system refuses before it looks whether there is something to remove.
+        let below = match files::subdirs(path) {
+            Err(e) if e.is_gone() => return Ok(()),
+            other => other?,
+        };
+        if errno != Errno::EBUSY {
+            return Err(Error::os("remove cgroup", path, errno));
+        }
+        let had_children = !below.is_empty();
+        for child in below {
+            remove_tree(&child, deadline)?;
+        }
+        if had_children && rmdir(path).is_ok() {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(Error::os("remove cgroup", path, errno));
+        }
+        std::thread::sleep(wait);
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}

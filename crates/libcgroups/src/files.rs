@@ -1,0 +1,114 @@
+//! Small control files: each read and each write is one open, one transfer and one close.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+
+use crate::error::{Error, Result};
+
+/// Large enough for every control file but process lists, which are read to their end.
+const CHUNK: usize = 4096;
+
+/// Opens a control file.
+pub(crate) fn open_file(path: &Path, flags: OFlag) -> Result<OwnedFd> {
+    loop {
+        match open(path, flags | OFlag::O_CLOEXEC, Mode::empty()) {
+            Ok(fd) => return Ok(fd),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Error::os("open", path, errno)),
+        }
+    }
+}
+
+/// Opens a directory as an anchor.
+pub(crate) fn open_dir(path: &Path) -> Result<OwnedFd> {
+    open_file(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY)
+}
+
+/// One write(2) of the whole value: control files take a value in one piece or not at all.
+pub(crate) fn write_fd(fd: &OwnedFd, path: &Path, value: &str) -> Result<()> {
+    loop {
+        match nix::unistd::write(fd, value.as_bytes()) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(errno) => {
+                return Err(Error::os(format!("write {:?} to", value.trim_end()), path, errno));
+            }
+        }
+    }
+}
+
+/// Writes `value` to the control file `name` in `dir`.
+pub(crate) fn write(dir: &Path, name: &str, value: &str) -> Result<()> {
+    let path = dir.join(name);
+    let fd = open_file(&path, OFlag::O_WRONLY)?;
+    write_fd(&fd, &path, value)
+}
+
+/// The rest of `fd`, to its end.
+pub(crate) fn read_fd(fd: &OwnedFd, path: &Path) -> Result<String> {
+    let mut data = Vec::new();
+    let mut chunk = [0_u8; CHUNK];
+    loop {
+        match nix::unistd::read(fd, &mut chunk) {
+            Ok(0) => break,
+            Ok(n) => {
+                data.extend_from_slice(&chunk[..n]);
+            }
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Error::os("read", path, errno)),
+        }
+    }
+    Ok(String::from_utf8_lossy(&data).into_owned())
+}
+
+/// The content of a file, to its end.
+pub(crate) fn read_path(path: &Path) -> Result<String> {
+    read_fd(&open_file(path, OFlag::O_RDONLY)?, path)
+}
+
+/// The content of a control file that is known to be short (one read), without the newline at its end.
+pub(crate) fn read_value(dir: &Path, name: &str) -> Result<String> {
+    let path = dir.join(name);
+    let fd = open_file(&path, OFlag::O_RDONLY)?;
+    let mut chunk = [0_u8; CHUNK];
+    let n = loop {
+        match nix::unistd::read(&fd, &mut chunk) {
+            Ok(n) => break n,
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Error::os("read", path, errno)),
+        }
+    };
+    Ok(String::from_utf8_lossy(&chunk[..n]).trim_end().to_owned())
+}
+
+/// A number in a control file; the v1 spelling of "no limit" is a very large one.
+pub(crate) fn read_u64(dir: &Path, name: &str) -> Result<u64> {
+    let text = read_value(dir, name)?;
+    text.parse().map_err(|_| {
+        Error::message(format!(
+            "read {:?}: {text:?} is not a number",
+            dir.join(name).display().to_string()
+        ))
+    })
+}
+
+/// Names of the directories directly in `dir`, which for a cgroup are its children.
+pub(crate) fn subdirs(dir: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(dir).map_err(|e| Error::io("read directory", dir, &e))?;
+    let mut found = Vec::new();
+    for entry in entries {
+        match entry {
+            // The file type comes with the directory entry: no call per file.
+            Ok(entry) if entry.file_type().is_ok_and(|kind| kind.is_dir()) => {
+                found.push(entry.path())
+            }
+            Ok(_) => {}
+            Err(e) => return Err(Error::io("read directory", dir, &e)),
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,108 @@
+//! Limits: one file per controller, v1 and v2 side by side.
+//!
+//! A field that is `None`, and in most places one that is 0, leaves the kernel's value alone and costs no system
+//! call. A limit whose controller is missing is an error; "no limit" then is not, for there is none.
+
+mod blkio;
+mod cpu;
+mod cpuset;
+mod hugetlb;
+mod memory;
+mod network;
+mod pids;
+mod rdma;
+mod unified;
+
+use std::path::PathBuf;
+
+pub use blkio::io_weight_from_blkio;
+pub use cpu::weight_from_shares;
+pub use memory::swap_max_from_v1;
+
+use crate::cgroup::Cgroup;
+use crate::devices;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::model::Resources;
+
+impl Cgroup {
+    /// Sets limits and device rules. Before the first process is in: nobody then runs without them.
+    ///
+    /// # Errors
+    /// The first limit that could not be set; [`Error::NoController`] when the host has no such controller.
+    pub fn apply(&self, resources: &Resources) -> Result<()> {
+        pids::apply(self, resources.pids_limit)?;
+        memory::apply(self, &resources.memory)?;
+        blkio::apply(self, &resources.block_io)?;
+        cpu::apply(self, &resources.cpu)?;
+        cpuset::apply(self, &resources.cpuset)?;
+        hugetlb::apply(self, &resources.hugepage_limits)?;
+        network::apply(self, &resources.network)?;
+        rdma::apply(self, &resources.rdma)?;
+        devices::apply(self, &resources.devices)?;
+        unified::apply(self, &resources.unified)
+    }
+}
+
+/// The control files of one controller of one cgroup.
+struct Knobs {
+    dir: PathBuf,
+    /// Whether they are v2's; v1's else.
+    v2: bool,
+    controller: &'static str,
+    resource: &'static str,
+}
+
+impl Knobs {
+    /// Where `resource` is set: in the v1 hierarchy of `v1_name`, or in the v2 tree.
+    fn find(
+        cgroup: &Cgroup,
+        v1_name: &str,
+        name: &'static str,
+        resource: &'static str,
+    ) -> Result<Self> {
+        match cgroup.controller_dir(v1_name) {
+            Some((dir, v2)) => Ok(Self { dir: dir.dir(), v2, controller: name, resource }),
+            None => Err(Error::NoController { controller: name.into(), resource: resource.into() }),
+        }
+    }
+
+    /// Writes a value; a missing file is explained by a missing controller where that is the reason.
+    fn set(&self, file: &str, value: &str) -> Result<()> {
+        self.explain(files::write(&self.dir, file, value))
+    }
+
+    fn explain(&self, result: Result<()>) -> Result<()> {
+        match result {
+            Err(e) if e.is_gone() && self.v2 && !self.enabled() => Err(Error::NoController {
+                controller: self.controller.into(),
+                resource: self.resource.into(),
+            }),
+            other => other,
+        }
+    }
+
+    /// Whether the v2 cgroup has the controller; asked only when a file is missing.
+    fn enabled(&self) -> bool {
+        files::read_value(&self.dir, "cgroup.controllers")
+            .is_ok_and(|list| list.split(' ').any(|name| name == self.controller))
+    }
+}
+
+/// `result`, but a missing controller is fine: for values that mean "no limit".
+fn unlimited_anyway(result: Result<()>) -> Result<()> {
+    match result {
+        Err(Error::NoController { .. }) => Ok(()),
+        other => other,
+    }
+}
+
+/// A number in v2's spelling: negative is `max`.
+fn or_max(value: i64) -> String {
+    if value < 0 { "max".to_owned() } else { value.to_string() }
+}
+
+/// The value, unless it is the 0 that means "not set".
+fn non_zero<T: Copy + Default + PartialEq>(value: Option<T>) -> Option<T> {
+    value.filter(|v| *v != T::default())
+}

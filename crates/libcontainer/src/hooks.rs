@@ -1,0 +1,106 @@
+//! Running hooks: in the runtime by `launch` and `lifecycle`, in the container by `init`.
+
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::error::{Error, Result};
+use crate::plan::Hook;
+
+/// How much of a failed hook's output goes into the error.
+const MAX_OUTPUT: usize = 2048;
+
+/// Runs `hooks` one after another with the container's state as JSON on standard input; the first
+/// failure ends it. `kind` is the property of `hooks` in config.json they come from.
+///
+/// # Errors
+/// The hook that could not be started, exited with another status than 0 or ran out of time.
+pub(crate) fn run_all(kind: &str, hooks: &[Hook], state: &str) -> Result<()> {
+    for (index, hook) in hooks.iter().enumerate() {
+        run(hook, state).map_err(|error| {
+            Error::message(format!("error running {kind} hook #{index}: {error}"))
+        })?;
+    }
+    Ok(())
+}
+
+fn run(hook: &Hook, state: &str) -> Result<()> {
+    let mut command = Command::new(&hook.path);
+    if let Some((name, rest)) = hook.args.split_first() {
+        command.arg0(name).args(rest);
+    }
+    // The spec gives a hook the environment in its entry and no other.
+    command.env_clear().envs(hook.env.iter().filter_map(|entry| entry.split_once('=')));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| Error::io("exec", &hook.path, &error))?;
+    // A hook need not read its input.
+    let sent = child.stdin.take().map(|mut pipe| pipe.write_all(state.as_bytes()));
+    drop(sent);
+    let output = supervise(&mut child, hook.timeout.map(Duration::from_secs));
+    let status = match output {
+        Ok((status, _)) if status.success() => return Ok(()),
+        Ok((status, output)) => format!("{status}, output: {}", output.trim_end()),
+        Err(error) => error.to_string(),
+    };
+    Err(Error::message(format!("{:?}: {status}", hook.path)))
+}
+
+/// Waits for the end of the hook's output and of the hook, at most `timeout`.
+fn supervise(
+    child: &mut Child,
+    timeout: Option<Duration>,
+) -> Result<(std::process::ExitStatus, String)> {
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let pidfd = sys::pidfd::open(child.id().cast_signed())
+        .map_err(|errno| Error::os("pidfd_open", "", errno))?;
+    let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
+    let mut output = Vec::new();
+    loop {
+        let mut fds = vec![PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+        fds.extend(stdout.iter().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
+        fds.extend(stderr.iter().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
+        let left = match deadline.map(|deadline| deadline.checked_duration_since(Instant::now())) {
+            None => PollTimeout::NONE,
+            Some(Some(left)) => PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
+            Some(None) => return Err(kill(child, timeout)),
+        };
+        match poll(&mut fds, left) {
+            Err(nix::errno::Errno::EINTR) => continue,
+            Err(errno) => return Err(Error::os("poll", "", errno)),
+            Ok(0) => return Err(kill(child, timeout)),
+            Ok(_) => {}
+        }
+        let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
+        if stdout.is_some() && ready[1] {
+            drain(&mut stdout, &mut output);
+        } else if stderr.is_some() && ready.last() == Some(&true) && ready.len() > 1 {
+            drain(&mut stderr, &mut output);
+        } else if ready[0] {
+            // What the hook left running in the background may hold the pipes; nobody waits for it.
+            let status = child.wait().map_err(|error| Error::io("wait", "", &error))?;
+            return Ok((status, String::from_utf8_lossy(&output).into_owned()));
+        }
+    }
+}
+
+fn drain(pipe: &mut Option<impl Read>, output: &mut Vec<u8>) {
+    let mut buffer = [0_u8; 1024];
+    match pipe.as_mut().map(|pipe| pipe.read(&mut buffer)) {
+        Some(Ok(length)) if length > 0 => {
+            let room = MAX_OUTPUT.saturating_sub(output.len());
+            output.extend_from_slice(&buffer[..length.min(room)]);
+        }
+        _ => *pipe = None,
+    }
+}
+
+fn kill(child: &mut Child, timeout: Option<Duration>) -> Error {
+    let _ = child.kill();
+    let _ = child.wait();
+    let seconds = timeout.unwrap_or_default().as_secs();
+    Error::message(format!("hook ran past timeout of {seconds}s"))
+}

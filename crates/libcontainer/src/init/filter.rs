@@ -1,0 +1,61 @@
+//! The compiled seccomp filter and its way into the kernel.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use crate::error::{Error, Result};
+use crate::sync::ChildEnd;
+
+/// `SECCOMP_FILTER_FLAG_NEW_LISTENER`
+const NEW_LISTENER: u32 = 8;
+
+/// Instructions as the kernel lays them out, and the flags of seccomp(2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Filter {
+    /// `struct sock_filter` after `struct sock_filter`.
+    pub program: Vec<u8>,
+    /// `SECCOMP_FILTER_FLAG_*`
+    pub flags: u32,
+}
+
+impl Filter {
+    /// Compiles a profile for this machine.
+    ///
+    /// # Errors
+    /// Those of [`seccomp::compile`], with the place in config.json.
+    pub(crate) fn compile(profile: &seccomp::Profile) -> Result<Self> {
+        let program = seccomp::compile(profile, seccomp::Arch::native())
+            .map_err(|error| Error::config("/linux/seccomp", error.to_string()))?;
+        Ok(Self { program: program.to_bytes(), flags: program.flags })
+    }
+
+    /// Whether it asks somebody outside; then there is a descriptor to hand over.
+    pub(crate) fn notifies(&self) -> bool {
+        self.flags & NEW_LISTENER != 0
+    }
+
+    /// Puts the calling process under the filter.
+    ///
+    /// # Errors
+    /// Those of seccomp(2).
+    pub(crate) fn load(&self) -> Result<Option<OwnedFd>> {
+        sys::seccomp::install(&self.program, self.flags)
+            .map_err(|errno| Error::os("load seccomp filter", "", errno))
+    }
+
+    /// As [`Filter::load`], and has the runtime take the notification descriptor.
+    ///
+    /// # Errors
+    /// Those of seccomp(2).
+    pub(crate) fn install(&self, channel: &ChildEnd) -> Result<()> {
+        if self.notifies() {
+            // The runtime copies the descriptor out of this process, for which it must be allowed
+            // to look into it.
+            sys::prctl::set_dumpable(true)
+                .map_err(|errno| Error::os("set dumpable", "", errno))?;
+        }
+        match self.load()? {
+            Some(listener) => channel.listener(listener.as_fd()),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The container process between the clone and execve(2): a fixed list of steps over the plan.
+//!
+//! It runs in a copy of the runtime with one thread, so allocating is allowed; what it must not do
+//! is trust anything that lies in the root file system. Each step names what failed; the error
+//! travels to the runtime as text.
+
+mod cgroup_mounts;
+mod console;
+mod copy_up;
+mod credentials;
+mod devices;
+mod exec;
+mod filter;
+mod join;
+mod mounts;
+mod paths;
+mod pivot;
+mod prepared;
+mod rootfs;
+mod system;
+
+use std::os::fd::OwnedFd;
+
+use sys::{Proc, Root};
+
+use crate::error::{Error, Result};
+use crate::hooks;
+use crate::plan::{Namespace, Plan};
+use crate::state::{State, Status};
+use crate::sync::ChildEnd;
+
+pub(crate) use credentials::Setting;
+pub(crate) use exec::Executable;
+pub(crate) use filter::Filter;
+pub(crate) use join::{ExecContext, run as run_exec};
+pub(crate) use prepared::Prepared;
+
+/// Everything that the first process of a container needs, made before the clone.
+#[derive(Debug)]
+pub(crate) struct InitContext<'a> {
+    /// What to build.
+    pub plan: &'a Plan,
+    /// Descriptors opened by the runtime.
+    pub prepared: Prepared,
+    /// Where the container's cgroup is, for the cgroup mount.
+    pub cgroup_views: libcgroups::MountViews,
+    /// For hooks.
+    pub state: &'a State,
+    /// Options of the command line.
+    pub options: InitOptions,
+}
+
+/// How the container process is set up, besides what config.json says.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct InitOptions {
+    /// Wait for `Go` before anything else: id maps or cgroups come first.
+    pub wait_first: bool,
+    /// chroot(2) instead of pivot_root(2).
+    pub no_pivot: bool,
+    /// Make a session keyring.
+    pub new_keyring: bool,
+    /// How many descriptors from 3 on the program gets.
+    pub preserve_fds: u32,
+    /// Size for a terminal without `consoleSize`.
+    pub terminal_size: Option<(u16, u16)>,
+}
+
+/// How a process gets the word to run the user's program, and where it says that it could not.
+#[derive(Debug)]
+pub(crate) enum StartGate {
+    /// `run` and `exec`: the word was the last `Go`.
+    Open,
+    /// `create`: the FIFOs of the state directory.
+    Fifos {
+        /// A byte from here is the word.
+        start: OwnedFd,
+        /// Failures go here.
+        status: OwnedFd,
+    },
+}
+
+/// Becomes the container's first process. Does not return.
+pub(crate) fn run(context: &InitContext<'_>, channel: &ChildEnd, gate: StartGate) -> ! {
+    let Err(error) =
+        set_up(context, channel).and_then(|executable| leave(context, gate, executable.as_ref()));
+    channel.failed(&error);
+    sys::clone::exit_now(1)
+}
+
+/// All that is done before the word to start.
+fn set_up(context: &InitContext<'_>, channel: &ChildEnd) -> Result<Option<Executable>> {
+    let plan = context.plan;
+    let namespaces = &plan.namespaces;
+    begin(channel, context.options.wait_first)?;
+    let root = rootfs::attach(plan, &context.prepared)?;
+    if namespaces.user != Namespace::Inherit {
+        credentials::become_namespace_root()?;
+    }
+    if namespaces.cgroup == Namespace::New {
+        system::unshare_cgroup()?;
+    }
+    session(context.options.new_keyring, &context.state.id)?;
+    if namespaces.network == Namespace::New {
+        sys::net::bring_up_loopback().map_err(|errno| Error::os("bring up", "lo", errno))?;
+    }
+    let terminal = build_rootfs(context, &root)?;
+    let proc = Proc::open().map_err(|errno| Error::os("open private", "proc", errno))?;
+    run_hooks(context, channel)?;
+    pivot::enter(&root, plan, context.options.no_pivot)?;
+    system::set_names(plan)?;
+    system::write_sysctls(&proc, &plan.sysctl)?;
+    paths::mask(&root, &plan.masked_paths, &context.prepared)?;
+    paths::make_readonly(&root, &plan.readonly_paths)?;
+    if let Some(terminal) = terminal {
+        channel.console(terminal.master())?;
+        terminal.take_over()?;
+    }
+    channel.wait_go()?;
+    let Some(process) = &plan.process else {
+        channel.ready(0)?;
+        return Ok(None);
+    };
+    let setting = Setting {
+        proc: &proc,
+        filter: context.prepared.filter.as_ref(),
+        personality: plan.personality,
+        preserve_fds: context.options.preserve_fds,
+    };
+    credentials::confine(process, &setting, channel).map(Some)
+}
+
+/// The very first calls of any process the runtime makes.
+fn begin(channel: &ChildEnd, wait_first: bool) -> Result<()> {
+    // Dies with the runtime until it is handed over; the socket's end covers the moments after a
+    // change of user, which clears this.
+    sys::prctl::set_parent_death_signal(nix::libc::SIGKILL)
+        .map_err(|errno| Error::os("set parent death signal", "", errno))?;
+    if wait_first {
+        channel.wait_go()?;
+    }
+    // Nobody in the container may look into the runtime's memory or descriptors.
+    sys::prctl::set_dumpable(false).map_err(|errno| Error::os("set non-dumpable", "", errno))?;
+    nix::sys::stat::umask(nix::sys::stat::Mode::empty());
+    Ok(())
+}
+
+/// A session, and a session keyring, of its own.
+fn session(new_keyring: bool, id: &str) -> Result<()> {
+    nix::unistd::setsid().map_err(|errno| Error::os("setsid", "", errno))?;
+    if new_keyring {
+        match sys::prctl::join_session_keyring(&format!("_ses.{id}")) {
+            // Kernels without keyrings have nothing to keep apart.
+            Ok(()) | Err(nix::errno::Errno::ENOSYS) => {}
+            Err(errno) => return Err(Error::os("join session keyring", "", errno)),
+        }
+    }
+    Ok(())
+}
+
+/// Mounts, devices and the terminal, as they will be seen from inside.
+fn build_rootfs(context: &InitContext<'_>, root: &Root) -> Result<Option<console::Terminal>> {
+    let plan = context.plan;
+    let mounter = mounts::Mounter {
+        root,
+        prepared: &context.prepared,
+        cgroup_views: &context.cgroup_views,
+        own_cgroup_namespace: plan.namespaces.cgroup != Namespace::Inherit,
+    };
+    let late = mounter.mount_all(&plan.mounts)?;
+    if devices::wanted(plan) {
+        devices::create(root, plan, &context.prepared)?;
+    }
+    let terminal = match &plan.process {
+        Some(process) if process.terminal => {
+            let size = process.console_size.or(context.options.terminal_size);
+            let terminal = console::Terminal::open(root, size)?;
+            terminal.mount_console(root)?;
+            Some(terminal)
+        }
+        _ => None,
+    };
+    late.apply()?;
+    Ok(terminal)
+}
+
+fn run_hooks(context: &InitContext<'_>, channel: &ChildEnd) -> Result<()> {
+    let hooks = &context.plan.hooks;
+    if !hooks.prestart.is_empty() || !hooks.create_runtime.is_empty() {
+        channel.hooks()?;
+    }
+    if hooks.create_container.is_empty() {
+        return Ok(());
+    }
+    let state = context.state.for_hooks(Status::Created, std::process::id().cast_signed());
+    hooks::run_all("createContainer", &hooks.create_container, &state)
+}
+
+/// From `Ready` to execve(2); returns only when that failed.
+fn leave(
+    context: &InitContext<'_>,
+    gate: StartGate,
+    executable: Option<&Executable>,
+) -> Result<std::convert::Infallible> {
+    let StartGate::Fifos { start, status } = gate else {
+        return last_steps(context, executable);
+    };
+    // The runtime is about to go; from here on only `start` hears of failures.
+    let Err(error) = exec::wait_for_start(&start).and_then(|()| last_steps(context, executable));
+    exec::report_to_start(&status, &error);
+    sys::clone::exit_now(1)
+}
+
+fn last_steps(
+    context: &InitContext<'_>,
+    executable: Option<&Executable>,
+) -> Result<std::convert::Infallible> {
+    let (Some(process), Some(executable)) = (&context.plan.process, executable) else {
+        return Err(Error::message("config.json: /process: required to start a container"));
+    };
+    let hooks = &context.plan.hooks.start_container;
+    if !hooks.is_empty() {
+        let state = context.state.for_hooks(Status::Created, std::process::id().cast_signed());
+        hooks::run_all("startContainer", hooks, &state)?;
+    }
+    executable.exec(process, context.prepared.filter.as_ref())
+}

@@ -1,0 +1,43 @@
+//! Making the root file system the root.
+
+use std::os::fd::AsFd;
+
+use nix::mount::{MntFlags, umount2};
+use nix::unistd::{chdir, chroot, fchdir, pivot_root};
+use sys::Root;
+use sys::mount::{self, MountAttr};
+
+use super::rootfs::{building_propagation, owns_mount_namespace};
+use crate::error::{Error, Result};
+use crate::plan::Plan;
+
+/// Leaves the host's file systems behind and finishes the root mount itself.
+pub(super) fn enter(root: &Root, plan: &Plan, no_pivot: bool) -> Result<()> {
+    let rootfs = &plan.rootfs;
+    let fail = |op: &str| {
+        let op = op.to_owned();
+        move |errno| Error::os(op, &rootfs.path, errno)
+    };
+    fchdir(root).map_err(fail("chdir to rootfs"))?;
+    if no_pivot || !owns_mount_namespace(plan) {
+        chroot(".").map_err(fail("chroot to rootfs"))?;
+    } else {
+        // The new root is put over the old one, and the old one taken from below it: no directory
+        // for it is needed in the container.
+        pivot_root(".", ".").map_err(fail("pivot_root to"))?;
+        umount2(".", MntFlags::MNT_DETACH).map_err(fail("unmount old root of"))?;
+    }
+    chdir("/").map_err(fail("chdir to / of"))?;
+    if let Some(wanted) = rootfs.propagation.filter(|&wanted| wanted != building_propagation(rootfs))
+    {
+        let attr = MountAttr::propagation(wanted.kind);
+        mount::set_attributes_attached(root.as_fd(), attr, wanted.recursive)
+            .map_err(fail("set propagation of"))?;
+    }
+    if rootfs.readonly {
+        let attr = MountAttr::attributes(mount::ATTR_RDONLY, 0);
+        mount::set_attributes_attached(root.as_fd(), attr, false)
+            .map_err(fail("make read-only"))?;
+    }
+    Ok(())
+}

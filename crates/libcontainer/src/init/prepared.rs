@@ -1,0 +1,116 @@
+//! What the runtime opens for the container process before the clone.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::{Mode, SFlag, fstat, makedev};
+
+use super::filter::Filter;
+use super::rootfs::clone_rootfs;
+use crate::error::{Error, Result};
+use crate::plan::{Device, DeviceKind, MountKind, Namespace, Plan};
+
+/// Descriptors for the container process. `None` where only the process itself, as root of its own
+/// user namespace, may open them.
+#[derive(Debug, Default)]
+pub(crate) struct Prepared {
+    /// The root file system, as a detached mount.
+    pub rootfs: Option<OwnedFd>,
+    /// For each mount of the plan that is a bind mount: its source, as a detached mount.
+    pub mount_sources: Vec<Option<OwnedFd>>,
+    /// For each device of the plan: the host's, as a detached mount, where nodes cannot be made.
+    pub devices: Vec<Option<OwnedFd>>,
+    /// The host's null device, as a detached mount, to cover files with.
+    pub null: Option<OwnedFd>,
+    /// The mount namespace to join.
+    pub mount_namespace: Option<OwnedFd>,
+    /// The compiled seccomp filter.
+    pub filter: Option<Filter>,
+}
+
+impl Prepared {
+    /// Opens everything that `plan` names on the host.
+    ///
+    /// # Errors
+    /// What is missing, in the words of a failed mount.
+    pub(crate) fn open(plan: &Plan) -> Result<Self> {
+        let rootfs = open_rootfs(plan)?;
+        let mount_sources = plan.mounts.iter().map(|mount| match &mount.kind {
+            MountKind::Bind { source, recursive } => {
+                allowed(clone_source(source, *recursive)).map_err(|error| {
+                    Error::message(format!(
+                        "error mounting {source:?} to rootfs at {:?}: {error}",
+                        mount.destination
+                    ))
+                })
+            }
+            _ => Ok(None),
+        });
+        let bind_devices = plan.namespaces.user != Namespace::Inherit;
+        let devices = plan.devices.iter().map(|device| {
+            let bind = bind_devices && device.kind != DeviceKind::Fifo;
+            if bind { allowed(clone_device(device)) } else { Ok(None) }
+        });
+        let null = if plan.masked_paths.is_empty() { None } else { allowed(clone_null())? };
+        let mount_namespace = match &plan.namespaces.mount {
+            Namespace::Join(path) => Some(
+                open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+                    .map_err(|errno| Error::os("open namespace", path, errno))?,
+            ),
+            _ => None,
+        };
+        Ok(Self {
+            rootfs,
+            mount_sources: mount_sources.collect::<Result<_>>()?,
+            devices: devices.collect::<Result<_>>()?,
+            null,
+            mount_namespace,
+            filter: plan.seccomp.as_ref().map(Filter::compile).transpose()?,
+        })
+    }
+}
+
+fn open_rootfs(plan: &Plan) -> Result<Option<OwnedFd>> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let directory = open(&plan.rootfs.path, flags, Mode::empty())
+        .map_err(|errno| Error::os("open rootfs", &plan.rootfs.path, errno))?;
+    allowed(clone_rootfs(&directory, &plan.rootfs))
+}
+
+/// Leaves to the container process what the runtime may not do.
+fn allowed(result: Result<OwnedFd>) -> Result<Option<OwnedFd>> {
+    match result {
+        Err(error) if error.errno() == Some(Errno::EPERM) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// A bind source as a detached mount.
+pub(crate) fn clone_source(source: &Path, recursive: bool) -> Result<OwnedFd> {
+    sys::mount::clone_tree(sys::mount::cwd(), source, recursive)
+        .map_err(|errno| Error::os("open mount source", source, errno))
+}
+
+/// The host's null device as a detached mount; what is at /dev/null must be it.
+pub(crate) fn clone_null() -> Result<OwnedFd> {
+    clone_node(Path::new("/dev/null"), SFlag::S_IFCHR, makedev(1, 3))
+}
+
+/// The host's device with the number of `device`, as a detached mount.
+pub(crate) fn clone_device(device: &Device) -> Result<OwnedFd> {
+    let kind =
+        if device.kind == DeviceKind::Block { SFlag::S_IFBLK } else { SFlag::S_IFCHR };
+    clone_node(&device.path, kind, makedev(device.major.into(), device.minor.into()))
+}
+
+fn clone_node(path: &Path, kind: SFlag, number: u64) -> Result<OwnedFd> {
+    let fail = |errno| Error::os("open device", path, errno);
+    let handle = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).map_err(fail)?;
+    let stat = fstat(&handle).map_err(fail)?;
+    if stat.st_mode & SFlag::S_IFMT.bits() != kind.bits() || stat.st_rdev != number {
+        return Err(Error::message(format!("{path:?} on the host is another device")));
+    }
+    sys::mount::clone_mount(handle.as_fd(), false).map_err(fail)
+}

@@ -1,0 +1,100 @@
+//! Putting the root file system into the container's mount namespace.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::fcntl::{OFlag, open};
+use nix::sched::{CloneFlags, setns};
+use nix::sys::stat::{Mode, fstat};
+use sys::Root;
+use sys::mount::{self, MountAttr};
+
+use crate::error::{Error, Result};
+use super::prepared::Prepared;
+use crate::plan::{Namespace, Plan, Propagation, Rootfs};
+
+const SLAVE: u64 = nix::libc::MS_SLAVE;
+const SHARED: u64 = nix::libc::MS_SHARED;
+
+/// What is done to the root mount while it is being built; `linux.rootfsPropagation` if that
+/// keeps mount events from leaving, else slave.
+pub(super) fn building_propagation(rootfs: &Rootfs) -> Propagation {
+    match rootfs.propagation {
+        Some(propagation) if propagation.kind != SHARED => propagation,
+        _ => Propagation { kind: SLAVE, recursive: true },
+    }
+}
+
+/// Whether the container has a mount namespace that is its alone.
+pub(super) fn owns_mount_namespace(plan: &Plan) -> bool {
+    plan.namespaces.mount == Namespace::New
+}
+
+/// Puts the root file system where it can be mounted on, and gives the handle through which
+/// everything inside it is reached from now on.
+///
+/// In a mount namespace of its own the tree is mounted on itself, where hooks expect it. A
+/// namespace that others live in (the host's, or one joined by path) is left alone: there the tree
+/// stays detached, a root that only this container sees.
+pub(super) fn attach(plan: &Plan, prepared: &Prepared) -> Result<Root> {
+    let rootfs = &plan.rootfs;
+    if let Some(namespace) = &prepared.mount_namespace {
+        setns(namespace, CloneFlags::CLONE_NEWNS)
+            .map_err(|errno| Error::os("join", "mount namespace", errno))?;
+    }
+    let prepared_tree = || match &prepared.rootfs {
+        Some(tree) => tree
+            .try_clone()
+            .map(Some)
+            .map_err(|error| Error::io("dup", &rootfs.path, &error)),
+        None => Ok(None),
+    };
+    let owned = owns_mount_namespace(plan);
+    if !owned && let Some(tree) = prepared_tree()? {
+        return Ok(Root::new(tree));
+    }
+    if owned {
+        mount::set_root_propagation(SLAVE, true)
+            .map_err(|errno| Error::os("make slave", "/", errno))?;
+    }
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let here = open(&rootfs.path, flags, Mode::empty())
+        .map_err(|errno| Error::os("open rootfs", &rootfs.path, errno))?;
+    let tree = match prepared_tree()? {
+        Some(tree) => {
+            same_directory(&tree, &here, rootfs)?;
+            tree
+        }
+        None => clone_rootfs(&here, rootfs)?,
+    };
+    if owned {
+        mount::attach(tree.as_fd(), here.as_fd())
+            .map_err(|errno| Error::os("mount rootfs at", &rootfs.path, errno))?;
+    }
+    Ok(Root::new(tree))
+}
+
+/// A copy of the root file system's mount, detached, that sends no mount events out.
+pub(super) fn clone_rootfs(directory: &OwnedFd, rootfs: &Rootfs) -> Result<OwnedFd> {
+    let tree = mount::clone_mount(directory.as_fd(), true)
+        .map_err(|errno| Error::os("bind mount rootfs", &rootfs.path, errno))?;
+    let propagation = building_propagation(rootfs);
+    let attr = MountAttr::propagation(propagation.kind);
+    match mount::set_attributes(tree.as_fd(), attr, true) {
+        // Before Linux 5.12; the whole namespace was made slave already.
+        Ok(()) | Err(nix::errno::Errno::ENOSYS) => Ok(tree),
+        Err(errno) => Err(Error::os("set propagation of", &rootfs.path, errno)),
+    }
+}
+
+/// The path must still lead to the directory that the runtime opened.
+fn same_directory(tree: &OwnedFd, here: &OwnedFd, rootfs: &Rootfs) -> Result<()> {
+    let identity = |fd: &OwnedFd| {
+        fstat(fd)
+            .map(|stat| (stat.st_dev, stat.st_ino))
+            .map_err(|errno| Error::os("stat rootfs", &rootfs.path, errno))
+    };
+    if identity(tree)? == identity(here)? {
+        return Ok(());
+    }
+    Err(Error::message(format!("rootfs {:?} was exchanged while it was opened", rootfs.path)))
+}

@@ -1,0 +1,193 @@
+//! The runtime's side of `exec`.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use nix::sched::{CloneFlags, setns};
+use sys::clone::{Cloned, clone3};
+
+use super::handover::{self, Listener};
+use super::namespaces::{CLONE_NEWTIME, relay};
+use super::Launched;
+use crate::error::{Error, Result};
+use crate::init::{ExecContext, Filter, run_exec};
+use crate::plan::Process;
+use crate::state::{ExecDefaults, State};
+use crate::sync::{Report, pair};
+
+/// What `exec` launches.
+pub(crate) struct ExecLaunch<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) defaults: &'a ExecDefaults,
+    pub(crate) process: &'a Process,
+    pub(crate) filter: Option<Filter>,
+    /// The container's first process.
+    pub(crate) init: &'a OwnedFd,
+    /// Where the process goes: the container's cgroup, or one below it.
+    pub(crate) cgroup: Option<&'a libcgroups::Cgroup>,
+    pub(crate) console_socket: Option<&'a Path>,
+    pub(crate) preserve_fds: u32,
+    pub(crate) terminal_size: Option<(u16, u16)>,
+}
+
+/// Makes a process in a running container and sets it up.
+pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
+    let console_socket = launch.console_socket.map(handover::connect_console).transpose()?;
+    let cgroup_error = |error: libcgroups::Error| Error::message(error.to_string());
+    let cgroup_fd = match launch.cgroup {
+        Some(cgroup) => cgroup.v2_dir_fd().map_err(cgroup_error)?,
+        None => None,
+    };
+    let all = CloneFlags::from_bits_retain(launch.state.namespaces);
+    let pid_namespace = all & CloneFlags::CLONE_NEWPID;
+    let time_namespace = all & CloneFlags::from_bits_retain(CLONE_NEWTIME);
+    let needs_relay = all.contains(CloneFlags::CLONE_NEWUSER) && !nix::unistd::geteuid().is_root();
+    let wait_first = launch.cgroup.is_some_and(|cgroup| !cgroup.v1().is_empty());
+    let (parent, child) = pair()?;
+    let root = root_of(&launch)?;
+    let (cloned, in_v2) = if needs_relay {
+        let flags = CloneFlags::CLONE_PARENT;
+        let spawn = || {
+            enter(launch.init, all)?;
+            clone3(flags, None).map_err(|errno| Error::os("clone process", "", errno))
+        };
+        (relay(spawn)?, false)
+    } else {
+        // Only children are born in these two.
+        let born_in = pid_namespace | time_namespace;
+        let way_back = WayBack::open(born_in)?;
+        if !born_in.is_empty() {
+            enter(launch.init, born_in)?;
+        }
+        let cloned = super::namespaces::clone_into(CloneFlags::empty(), cgroup_fd.as_ref())?;
+        if matches!(cloned.0, Cloned::Parent { .. }) {
+            way_back.go()?;
+        }
+        cloned
+    };
+    let (pid, pidfd) = match cloned {
+        Cloned::Parent { pid, pidfd } => (pid, pidfd),
+        Cloned::Child => {
+            drop(parent);
+            let context = ExecContext {
+                process: launch.process,
+                id: &launch.state.id,
+                init: launch.init,
+                namespaces: if needs_relay {
+                    CloneFlags::empty()
+                } else {
+                    all & !(pid_namespace | time_namespace)
+                },
+                root,
+                filter: launch.filter,
+                wait_first,
+                new_keyring: launch.defaults.new_keyring,
+                in_user_namespace: all.contains(CloneFlags::CLONE_NEWUSER),
+                preserve_fds: launch.preserve_fds,
+                terminal_size: launch.terminal_size,
+                personality: launch.defaults.personality,
+            };
+            run_exec(&context, &child)
+        }
+    };
+    drop(child);
+    let mut launched = Launched { pid, pidfd, channel: parent, console: None };
+    let placed = place(&launch, &launched, in_v2, wait_first);
+    match placed.and_then(|()| attend(&launch, &mut launched, console_socket.as_ref())) {
+        Ok(()) => Ok(launched),
+        Err(error) => {
+            launched.kill();
+            Err(error)
+        }
+    }
+}
+
+/// Joins namespaces of the process behind `init`.
+fn enter(init: &OwnedFd, namespaces: CloneFlags) -> Result<()> {
+    setns(init.as_fd(), namespaces)
+        .map_err(|errno| Error::os("join", "namespaces of container", errno))
+}
+
+/// The container's root directory, where it shares the mount namespace with others.
+fn root_of(launch: &ExecLaunch<'_>) -> Result<Option<OwnedFd>> {
+    let Some(init) = launch.state.init.filter(|_| !launch.state.own_mounts) else {
+        return Ok(None);
+    };
+    let path = format!("/proc/{}/root", init.pid);
+    let flags = nix::fcntl::OFlag::O_PATH | nix::fcntl::OFlag::O_CLOEXEC;
+    nix::fcntl::open(path.as_str(), flags, nix::sys::stat::Mode::empty())
+        .map(Some)
+        .map_err(|errno| Error::os("open", &path, errno))
+}
+
+/// The namespaces that this process's own children are born in.
+struct WayBack(Vec<(OwnedFd, CloneFlags)>);
+
+impl WayBack {
+    fn open(namespaces: CloneFlags) -> Result<Self> {
+        let table = [
+            (CloneFlags::CLONE_NEWPID, "/proc/self/ns/pid"),
+            (CloneFlags::from_bits_retain(CLONE_NEWTIME), "/proc/self/ns/time"),
+        ];
+        let wanted = table.iter().filter(|(flag, _)| namespaces.contains(*flag));
+        wanted
+            .map(|(flag, path)| Ok((super::namespaces::open(Path::new(path))?, *flag)))
+            .collect::<Result<_>>()
+            .map(Self)
+    }
+
+    fn go(self) -> Result<()> {
+        self.0.iter().try_for_each(|(own, flag)| {
+            setns(own, *flag).map_err(|errno| Error::os("return from", "namespaces", errno))
+        })
+    }
+}
+
+fn place(
+    launch: &ExecLaunch<'_>,
+    launched: &Launched,
+    in_v2: bool,
+    wait_first: bool,
+) -> Result<()> {
+    if let Some(adjust) = launch.process.oom_score_adj {
+        handover::write_oom_score_adj(launched.pid, adjust)?;
+    }
+    if let Some(cgroup) = launch.cgroup {
+        cgroup
+            .join(launched.pid, in_v2)
+            .map_err(|error| Error::message(error.to_string()))?;
+    }
+    if wait_first {
+        launched.channel.go().map_err(|_| launched.death())?;
+    }
+    launched.channel.go().map_err(|_| launched.death())
+}
+
+fn attend(
+    launch: &ExecLaunch<'_>,
+    launched: &mut Launched,
+    console_socket: Option<&OwnedFd>,
+) -> Result<()> {
+    loop {
+        match launched.channel.receive()? {
+            Report::Console(master) => {
+                launched.console = handover::deliver_console(master, console_socket)?;
+            }
+            Report::Listener(number) => {
+                let (path, metadata) = launch.defaults.listener.as_ref().ok_or_else(|| {
+                    Error::message("the container has no seccomp listener")
+                })?;
+                Listener { path, metadata }.deliver(launched, number, launch.state)?;
+                launched.channel.go().map_err(|_| launched.death())?;
+            }
+            Report::Ready(pending) => {
+                return handover::set_rlimits(launched.pid, &launch.process.rlimits, pending);
+            }
+            Report::Failed(text) => return Err(Error::message(text)),
+            Report::Gone => return Err(launched.death()),
+            Report::Hooks | Report::Handle(_) => {
+                return Err(Error::message("the container process speaks out of turn"));
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The runtime's side of making a container process: everything is opened and prepared, one clone
+//! is made, and the slow work is done beside the child.
+
+mod exec;
+mod handover;
+mod namespaces;
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+use sys::clone::Cloned;
+
+use crate::error::{Error, Result};
+use crate::hooks;
+use crate::init::{self, InitContext, InitOptions, Prepared, StartGate};
+use crate::plan::{Namespace, Plan};
+use crate::state::{ExecDefaults, InitProcess, State, StateDir, Status};
+use crate::sync::{ParentEnd, Report, pair};
+
+pub(crate) use exec::{ExecLaunch, launch_exec};
+pub(crate) use namespaces::foreign as foreign_namespaces;
+pub(crate) use handover::{send_pidfd, write_pid_file};
+
+/// A container process that is all set up and waits for the last word.
+#[derive(Debug)]
+pub(crate) struct Launched {
+    pub(crate) pid: i32,
+    pub(crate) pidfd: OwnedFd,
+    channel: ParentEnd,
+    /// The terminal, unless it went to a console socket.
+    pub(crate) console: Option<OwnedFd>,
+}
+
+impl Launched {
+    /// Lets the process go. It is handed over: this runtime has no more part in it.
+    pub(crate) fn release(&self) -> Result<()> {
+        self.channel.go().map_err(|_| self.death())
+    }
+
+    /// Waits until the process has become the user's program.
+    ///
+    /// # Errors
+    /// Why it could not.
+    pub(crate) fn wait_started(&self) -> Result<()> {
+        match self.channel.receive()? {
+            Report::Failed(text) => {
+                self.reap();
+                Err(Error::message(text))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the process, if it still runs, and takes it off the process table.
+    pub(crate) fn kill(&self) {
+        let _ = sys::pidfd::send_signal(self.pidfd.as_fd(), Signal::SIGKILL as i32);
+        self.reap();
+    }
+
+    fn reap(&self) {
+        let _ = waitpid(Pid::from_raw(self.pid), None);
+    }
+
+    /// How the process died that should not have.
+    fn death(&self) -> Error {
+        match waitpid(Pid::from_raw(self.pid), None) {
+            Ok(WaitStatus::Signaled(_, signal, _)) => Error::message(format!(
+                "container process was killed by signal {signal} while it was set up{}",
+                if signal == Signal::SIGKILL { " (is the memory limit too low?)" } else { "" }
+            )),
+            Ok(WaitStatus::Exited(_, status)) => Error::message(format!(
+                "container process exited with status {status} while it was set up"
+            )),
+            _ => Error::message("container process died while it was set up"),
+        }
+    }
+}
+
+/// What `create` and `run` launch.
+pub(crate) struct Launch<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) dir: &'a StateDir,
+    pub(crate) cgroup_views: libcgroups::MountViews,
+    pub(crate) options: InitOptions,
+    /// Where the terminal goes; without it the caller gets it.
+    pub(crate) console_socket: Option<&'a Path>,
+    /// Whether `start` gives the word, in another process than this one.
+    pub(crate) wait_for_start: bool,
+}
+
+impl Launch<'_> {
+    /// Makes the container's first process and sets it up. `state` is saved with it as soon as it
+    /// exists. On failure no process is left.
+    pub(crate) fn run(mut self, state: &mut State) -> Result<Launched> {
+        let prepared = Prepared::open(self.plan)?;
+        let gate = self.gate()?;
+        let console_socket =
+            self.console_socket.map(handover::connect_console).transpose()?;
+        let cgroup_fd = match &state.cgroup {
+            Some(cgroup) => cgroup.v2_dir_fd().map_err(|error| Error::message(error.to_string()))?,
+            None => None,
+        };
+        let late_cgroups = state.cgroup.as_ref().is_some_and(|cgroup| !cgroup.v1().is_empty());
+        let namespaces = &self.plan.namespaces;
+        let new_cgroup_namespace = namespaces.cgroup == Namespace::New;
+        self.options.wait_first = namespaces.user == Namespace::New
+            || new_cgroup_namespace && (late_cgroups || cgroup_fd.is_none());
+        let (parent, child) = pair()?;
+        let (cloned, in_v2) =
+            namespaces::spawn_into(namespaces, cgroup_fd.as_ref().map(AsFd::as_fd))?;
+        let filter = prepared.filter.clone();
+        let (pid, pidfd) = match cloned {
+            Cloned::Parent { pid, pidfd } => (pid, pidfd),
+            Cloned::Child => {
+                drop(parent);
+                let context = InitContext {
+                    plan: self.plan,
+                    prepared,
+                    cgroup_views: self.cgroup_views,
+                    state,
+                    options: self.options,
+                };
+                init::run(&context, &child, gate)
+            }
+        };
+        drop((child, prepared, gate));
+        let mut launched = Launched { pid, pidfd, channel: parent, console: None };
+        let done = self
+            .place(state, &launched, in_v2)
+            .and_then(|()| self.beside(state, filter.as_ref()))
+            .and_then(|()| self.attend(state, &mut launched, console_socket.as_ref()));
+        match done {
+            Ok(()) => Ok(launched),
+            Err(error) => {
+                launched.kill();
+                Err(error)
+            }
+        }
+    }
+
+    fn gate(&self) -> Result<StartGate> {
+        if !self.wait_for_start {
+            return Ok(StartGate::Open);
+        }
+        let (start, status) = self.dir.make_fifos()?;
+        Ok(StartGate::Fifos { start, status })
+    }
+
+    /// What must be in force before the process does anything: ids, cgroups, its entry in the
+    /// state.
+    fn place(&self, state: &mut State, launched: &Launched, in_v2: bool) -> Result<()> {
+        let pid = launched.pid;
+        let fail = |errno| Error::os("read", format!("/proc/{pid}/stat"), errno);
+        state.init = Some(InitProcess::of(pid).map_err(fail)?);
+        self.dir.save(state)?;
+        if self.plan.namespaces.user == Namespace::New {
+            namespaces::write_id_maps(pid, &self.plan.namespaces)?;
+        }
+        if let Some(adjust) = self.plan.process.as_ref().and_then(|process| process.oom_score_adj) {
+            handover::write_oom_score_adj(pid, adjust)?;
+        }
+        if let Some(cgroup) = &state.cgroup {
+            cgroup.join(pid, in_v2).map_err(|error| Error::message(error.to_string()))?;
+        }
+        if self.options.wait_first {
+            launched.channel.go().map_err(|_| launched.death())?;
+        }
+        Ok(())
+    }
+
+    /// What takes its time and can be done while the process builds its root file system.
+    fn beside(&self, state: &State, filter: Option<&init::Filter>) -> Result<()> {
+        if let Some(cgroup) = &state.cgroup {
+            cgroup
+                .apply(&self.plan.resources)
+                .map_err(|error| Error::message(format!("error setting cgroup config: {error}")))?;
+        }
+        let seccomp = self.plan.seccomp.as_ref();
+        self.dir.save_exec(&ExecDefaults {
+            process: self.plan.process.clone(),
+            new_keyring: self.options.new_keyring,
+            personality: self.plan.personality,
+            listener: seccomp.and_then(|profile| {
+                let metadata = profile.listener_metadata.clone().unwrap_or_default();
+                profile.listener_path.clone().map(|path| (path, metadata))
+            }),
+        })?;
+        filter.map_or(Ok(()), |filter| self.dir.save_filter(filter.flags, &filter.program))
+    }
+
+    /// Answers the process until it is ready.
+    fn attend(
+        &self,
+        state: &State,
+        launched: &mut Launched,
+        console_socket: Option<&OwnedFd>,
+    ) -> Result<()> {
+        let hooks = &self.plan.hooks;
+        let mut awaits_hooks = !hooks.prestart.is_empty() || !hooks.create_runtime.is_empty();
+        if !awaits_hooks {
+            launched.channel.go().map_err(|_| launched.death())?;
+        }
+        let rlimits = self.plan.process.as_ref().map_or(&[][..], |process| &process.rlimits);
+        loop {
+            match launched.channel.receive()? {
+                Report::Hooks if awaits_hooks => {
+                    awaits_hooks = false;
+                    let json = state.for_hooks(Status::Created, launched.pid);
+                    hooks::run_all("prestart", &hooks.prestart, &json)?;
+                    hooks::run_all("createRuntime", &hooks.create_runtime, &json)?;
+                    // Once for the hooks, once for the limits, which are in force by now.
+                    let both = launched.channel.go().and_then(|()| launched.channel.go());
+                    both.map_err(|_| launched.death())?;
+                }
+                Report::Console(master) => {
+                    launched.console = handover::deliver_console(master, console_socket)?;
+                }
+                Report::Listener(number) => {
+                    let listener = handover::Listener::of_plan(self.plan)?;
+                    listener.deliver(launched, number, state)?;
+                    launched.channel.go().map_err(|_| launched.death())?;
+                }
+                Report::Ready(pending) => {
+                    return handover::set_rlimits(launched.pid, rlimits, pending);
+                }
+                Report::Failed(text) => return Err(Error::message(text)),
+                Report::Gone => return Err(launched.death()),
+                Report::Hooks | Report::Handle(_) => {
+                    return Err(Error::message("the container process speaks out of turn"));
+                }
+            }
+        }
+    }
+}

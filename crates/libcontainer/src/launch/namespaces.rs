@@ -1,0 +1,242 @@
+//! One clone3(2) with everything new, done from inside of everything joined.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open as open_file};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::stat::Mode;
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
+use sys::clone::{Cloned, clone3, exit_now};
+
+use crate::error::{Error, Result};
+use crate::plan::{IdMap, Namespace, Namespaces, TimeOffset};
+
+/// `CLONE_NEWTIME`; it overlaps the signal bits of clone(2) and so is no part of `CloneFlags`.
+pub(crate) const CLONE_NEWTIME: i32 = 0x80;
+
+/// Kind of namespace: its name in /proc/PID/ns (for the caller's children where that differs), its
+/// flag, and where the plan has it.
+struct Kind {
+    own: &'static str,
+    flag: i32,
+    of: fn(&Namespaces) -> &Namespace,
+}
+
+/// All kinds that the runtime itself visits to have its child born there.
+const VISITED: [Kind; 6] = [
+    Kind { own: "net", flag: CloneFlags::CLONE_NEWNET.bits(), of: |all| &all.network },
+    Kind { own: "ipc", flag: CloneFlags::CLONE_NEWIPC.bits(), of: |all| &all.ipc },
+    Kind { own: "uts", flag: CloneFlags::CLONE_NEWUTS.bits(), of: |all| &all.uts },
+    Kind { own: "cgroup", flag: CloneFlags::CLONE_NEWCGROUP.bits(), of: |all| &all.cgroup },
+    Kind { own: "pid_for_children", flag: CloneFlags::CLONE_NEWPID.bits(), of: |all| &all.pid },
+    Kind { own: "time_for_children", flag: CLONE_NEWTIME, of: |all| &all.time },
+];
+
+/// The flags for clone3(2): all that is new. A cgroup namespace takes its root from the cgroup that
+/// the process is in when it is made, so the process makes it itself once it is in its own; the
+/// offsets of a time namespace must be set before anything is in it.
+fn clone_flags(namespaces: &Namespaces) -> CloneFlags {
+    let table = [
+        (&namespaces.user, CloneFlags::CLONE_NEWUSER),
+        (&namespaces.mount, CloneFlags::CLONE_NEWNS),
+        (&namespaces.pid, CloneFlags::CLONE_NEWPID),
+        (&namespaces.network, CloneFlags::CLONE_NEWNET),
+        (&namespaces.ipc, CloneFlags::CLONE_NEWIPC),
+        (&namespaces.uts, CloneFlags::CLONE_NEWUTS),
+    ];
+    table.iter().filter(|(kind, _)| **kind == Namespace::New).map(|(_, flag)| *flag).collect()
+}
+
+/// `CLONE_NEW*` bits of all namespaces that are not the runtime's own.
+pub(crate) fn foreign(namespaces: &Namespaces) -> i32 {
+    let mount = (&namespaces.mount, CloneFlags::CLONE_NEWNS.bits());
+    let user = (&namespaces.user, CloneFlags::CLONE_NEWUSER.bits());
+    let visited = VISITED.iter().map(|kind| ((kind.of)(namespaces), kind.flag));
+    visited
+        .chain([mount, user])
+        .filter(|(kind, _)| **kind != Namespace::Inherit)
+        .fold(0, |bits, (_, flag)| bits | flag)
+}
+
+/// Opens a namespace by path.
+pub(crate) fn open(path: &Path) -> Result<OwnedFd> {
+    open_file(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+        .map_err(|errno| Error::os("open namespace", path, errno))
+}
+
+/// Clones the container's first process, and says whether it is in the v2 cgroup already.
+pub(crate) fn spawn_into(
+    namespaces: &Namespaces,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> Result<(Cloned, bool)> {
+    match &namespaces.user {
+        Namespace::Join(path) => {
+            let user = open(path)?;
+            let spawn = || {
+                enter(&user, CloneFlags::CLONE_NEWUSER.bits(), path)?;
+                Visit::begin(namespaces, false)?;
+                clone(clone_flags(namespaces) | CloneFlags::CLONE_PARENT, None)
+            };
+            relay(spawn).map(|cloned| (cloned, false))
+        }
+        _ => {
+            let visit = Visit::begin(namespaces, true)?;
+            let cloned = clone_into(clone_flags(namespaces), cgroup)?;
+            if matches!(cloned.0, Cloned::Parent { .. }) {
+                visit.end()?;
+            }
+            Ok(cloned)
+        }
+    }
+}
+
+/// clone3(2) into a cgroup; where that is not to be had, without it (and then the answer says so).
+pub(crate) fn clone_into(
+    flags: CloneFlags,
+    cgroup: Option<impl AsFd>,
+) -> Result<(Cloned, bool)> {
+    let Some(cgroup) = &cgroup else { return Ok((clone(flags, None)?, false)) };
+    match clone3(flags, Some(cgroup.as_fd())) {
+        Ok(cloned) => Ok((cloned, true)),
+        // No clone3, or one before 5.7; a cgroup that takes no processes or may not be entered
+        // from here gives its own error when it is joined.
+        Err(Errno::E2BIG | Errno::EINVAL | Errno::EACCES | Errno::EPERM | Errno::EBUSY
+            | Errno::EOPNOTSUPP) => Ok((clone(flags, None)?, false)),
+        Err(errno) => Err(clone_error(errno, flags)),
+    }
+}
+
+fn clone(flags: CloneFlags, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned> {
+    clone3(flags, cgroup).map_err(|errno| clone_error(errno, flags))
+}
+
+fn clone_error(errno: Errno, flags: CloneFlags) -> Error {
+    let hint = match errno {
+        Errno::ENOSPC => " (too many namespaces: see /proc/sys/user/max_*_namespaces)",
+        Errno::EPERM if flags.contains(CloneFlags::CLONE_NEWUSER) => {
+            " (this host does not let you make user namespaces)"
+        }
+        _ => "",
+    };
+    Error::message(format!("{}{hint}", Error::os("clone container process", "", errno)))
+}
+
+fn enter(namespace: &OwnedFd, flag: i32, path: &Path) -> Result<()> {
+    setns(namespace, CloneFlags::from_bits_retain(flag))
+        .map_err(|errno| Error::os("join namespace", path, errno))
+}
+
+/// A stay of the runtime in the namespaces that the container joins, so that the clone is born
+/// there. Pid and time namespaces change only where its children go.
+struct Visit {
+    way_back: Vec<(OwnedFd, i32)>,
+}
+
+impl Visit {
+    fn begin(namespaces: &Namespaces, and_return: bool) -> Result<Self> {
+        let mut visit = Self { way_back: Vec::new() };
+        for kind in &VISITED {
+            let new_time = kind.flag == CLONE_NEWTIME && *(kind.of)(namespaces) == Namespace::New;
+            let target = match (kind.of)(namespaces) {
+                Namespace::Join(path) => Some((open(path)?, path)),
+                _ if new_time => None,
+                _ => continue,
+            };
+            if and_return {
+                let own = format!("/proc/self/ns/{}", kind.own);
+                visit.way_back.push((open(Path::new(&own))?, kind.flag));
+            }
+            match target {
+                Some((target, path)) => enter(&target, kind.flag, path)?,
+                None => new_time_namespace(&namespaces.time_offsets)?,
+            }
+        }
+        Ok(visit)
+    }
+
+    fn end(self) -> Result<()> {
+        self.way_back.iter().try_for_each(|(own, flag)| enter(own, *flag, Path::new("(own)")))
+    }
+}
+
+fn new_time_namespace(offsets: &[TimeOffset]) -> Result<()> {
+    unshare(CloneFlags::from_bits_retain(CLONE_NEWTIME))
+        .map_err(|errno| Error::os("unshare", "time namespace", errno))?;
+    if offsets.is_empty() {
+        return Ok(());
+    }
+    let lines: String = offsets
+        .iter()
+        .map(|offset| format!("{} {} {}\n", offset.clock, offset.secs, offset.nanosecs))
+        .collect();
+    let path = "/proc/self/timens_offsets";
+    std::fs::write(path, lines).map_err(|error| Error::io("write", path, &error))
+}
+
+/// Has `spawn` run in a short-lived child, for changes that the runtime could not take back, such
+/// as joining a user namespace. `spawn` must clone with `CLONE_PARENT`.
+pub(crate) fn relay(spawn: impl FnOnce() -> Result<Cloned>) -> Result<Cloned> {
+    let (parent, child) = crate::sync::pair()?;
+    let forked = clone3(CloneFlags::empty(), None)
+        .map_err(|errno| Error::os("clone relay process", "", errno))?;
+    let relay = match forked {
+        Cloned::Parent { pid, .. } => pid,
+        Cloned::Child => match spawn() {
+            Ok(Cloned::Child) => return Ok(Cloned::Child),
+            Ok(Cloned::Parent { pidfd, .. }) => {
+                let sent = child.hand_over(pidfd.as_fd());
+                exit_now(i32::from(sent.is_err()))
+            }
+            Err(error) => {
+                child.failed(&error);
+                exit_now(1)
+            }
+        },
+    };
+    drop(child);
+    let answer = parent.receive();
+    let _ = waitpid(Pid::from_raw(relay), None);
+    match answer? {
+        crate::sync::Report::Handle(pidfd) => Ok(Cloned::Parent { pid: pid_of(&pidfd)?, pidfd }),
+        crate::sync::Report::Failed(text) => Err(Error::message(text)),
+        _ => Err(Error::message("relay process died")),
+    }
+}
+
+/// The number of the process behind a pidfd, in this process's own pid namespace.
+fn pid_of(pidfd: &OwnedFd) -> Result<i32> {
+    use std::os::fd::AsRawFd;
+    let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+    let text = std::fs::read_to_string(&path).map_err(|error| Error::io("read", &path, &error))?;
+    text.lines()
+        .find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
+        .filter(|pid| *pid > 0)
+        .ok_or_else(|| Error::message("container process is gone"))
+}
+
+/// Writes the id maps of process `pid`.
+pub(crate) fn write_id_maps(pid: i32, namespaces: &Namespaces) -> Result<()> {
+    let write = |file: &str, text: &str| {
+        let path = format!("/proc/{pid}/{file}");
+        std::fs::write(&path, text).map_err(|error| Error::io("write", &path, &error))
+    };
+    if !nix::unistd::geteuid().is_root() {
+        // Without it a user may not map groups; see user_namespaces(7).
+        write("setgroups", "deny")?;
+    }
+    let hint = |error: Error| match error.errno() {
+        Some(Errno::EPERM) => Error::message(format!(
+            "{error}: without privileges only the caller's own ids can be mapped, one each"
+        )),
+        _ => error,
+    };
+    write("gid_map", &lines(&namespaces.gid_maps)).map_err(hint)?;
+    write("uid_map", &lines(&namespaces.uid_maps)).map_err(hint)
+}
+
+fn lines(maps: &[IdMap]) -> String {
+    maps.iter().map(|map| format!("{} {} {}\n", map.container, map.host, map.size)).collect()
+}

@@ -1,0 +1,242 @@
+//! `create`, and what `run` has in common with it.
+
+use std::path::Path;
+
+use libcgroups::{Cgroup, Layout};
+
+use super::options::{CgroupManager, CreateOptions, Runtime, check_id};
+use super::cgroup_error;
+use crate::error::{Error, Result};
+use crate::init::InitOptions;
+use crate::launch::{Launch, Launched, foreign_namespaces, send_pidfd, write_pid_file};
+use crate::plan::{self, HostFacts, Namespace, Plan};
+use crate::spec;
+use crate::state::{FORMAT, InitProcess, State, StateDir};
+
+/// Creates a container: all is set up, and its process waits for [`super::start`].
+///
+/// # Errors
+/// What is wrong with the bundle or could not be done; nothing is left behind then.
+pub fn create(runtime: &Runtime, options: &CreateOptions) -> Result<()> {
+    let creation = Creation::begin(runtime, options, Terminal::Elsewhere)?;
+    let creation = creation.launch(true)?;
+    creation.finish()
+}
+
+/// Where a terminal's master side stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Terminal {
+    /// With this command, in the foreground.
+    Here,
+    /// With whoever listens at the console socket.
+    Elsewhere,
+}
+
+/// A container on its way.
+pub(super) struct Creation<'a> {
+    options: &'a CreateOptions,
+    pub(super) plan: Plan,
+    pub(super) dir: StateDir,
+    pub(super) state: State,
+    cgroup_views: libcgroups::MountViews,
+    pub(super) launched: Option<Launched>,
+}
+
+impl<'a> Creation<'a> {
+    /// Reads the bundle and writes down what will be made, before any of it is.
+    pub(super) fn begin(
+        runtime: &Runtime,
+        options: &'a CreateOptions,
+        terminal: Terminal,
+    ) -> Result<Self> {
+        check_id(&options.id)?;
+        protect_descriptors(options.preserve_fds)?;
+        let bundle = options
+            .bundle
+            .canonicalize()
+            .map_err(|error| Error::io("open bundle", &options.bundle, &error))?;
+        let default_config = bundle.join("config.json");
+        let path = options.config.as_deref().unwrap_or(&default_config);
+        let (spec, mended) = spec::load_with_warnings(path)?;
+        let mut plan = plan::plan(&spec, &facts(&bundle)?)?;
+        mended.iter().chain(&plan.warnings).for_each(|warning| crate::warn(warning));
+        plan.rootfs.path = plan
+            .rootfs
+            .path
+            .canonicalize()
+            .map_err(|error| Error::io("open rootfs", &plan.rootfs.path, &error))?;
+        check_terminal(&plan, options, terminal)?;
+        let (cgroup, cgroup_views) = cgroup(runtime, &plan, &options.id)?;
+        let state = state(&plan, &options.id, cgroup)?;
+        let dir = StateDir::new(&runtime.root, &options.id);
+        dir.create()?;
+        let creation =
+            Self { options, plan, dir, state, cgroup_views, launched: None };
+        creation.or_undo(|creation| creation.dir.save(&creation.state))
+    }
+
+    /// Makes the cgroup and the first process.
+    pub(super) fn launch(self, wait_for_start: bool) -> Result<Self> {
+        self.or_undo(|creation| {
+            if let Some(cgroup) = &mut creation.state.cgroup {
+                cgroup.create().map_err(cgroup_error)?;
+            }
+            let options = InitOptions {
+                wait_first: false,
+                no_pivot: creation.options.no_pivot,
+                new_keyring: !creation.options.no_new_keyring,
+                preserve_fds: creation.options.preserve_fds,
+                terminal_size: None,
+            };
+            let launch = Launch {
+                plan: &creation.plan,
+                dir: &creation.dir,
+                cgroup_views: creation.cgroup_views.clone(),
+                options,
+                console_socket: creation.options.console_socket.as_deref(),
+                wait_for_start,
+            };
+            creation.launched = Some(launch.run(&mut creation.state)?);
+            Ok(())
+        })
+    }
+
+    /// Hands the process over: state, pid file, pidfd, and the word to go.
+    pub(super) fn hand_over(self) -> Result<Self> {
+        self.or_undo(|creation| {
+            let Some(launched) = &creation.launched else { return Ok(()) };
+            creation.state.creator = None;
+            creation.dir.save(&creation.state)?;
+            if let Some(path) = &creation.options.pidfd_socket {
+                send_pidfd(path, &launched.pidfd, "standard")?;
+            }
+            if let Some(path) = &creation.options.pid_file {
+                write_pid_file(path, launched.pid)?;
+            }
+            launched.release()
+        })
+    }
+
+    fn finish(self) -> Result<()> {
+        self.hand_over().map(drop)
+    }
+
+    /// Runs one part; when it fails, all that was made so far is taken away.
+    pub(super) fn or_undo(mut self, part: impl FnOnce(&mut Self) -> Result<()>) -> Result<Self> {
+        match part(&mut self) {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                self.undo();
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes away process, cgroup and state.
+    fn undo(&mut self) {
+        if let Some(launched) = &self.launched {
+            launched.kill();
+        }
+        if let Some(cgroup) = &self.state.cgroup {
+            // What is left then is found by `delete --force`, for the state stays too.
+            if cgroup.remove().is_err() {
+                return;
+            }
+        }
+        let _ = self.dir.remove();
+    }
+}
+
+/// Keeps what the caller left open from hooks and containers, but for what it asked to pass on.
+pub(super) fn protect_descriptors(preserve: u32) -> Result<()> {
+    for fd in 3..3 + i64::from(preserve) {
+        let number = i32::try_from(fd).map_err(|_| Error::message("--preserve-fds: too many"))?;
+        if !sys::fd::is_open(number) {
+            return Err(Error::message(format!(
+                "--preserve-fds: file descriptor {number} is not open"
+            )));
+        }
+    }
+    sys::fd::cloexec_from(3).map_err(|errno| Error::os("close_range", "", errno))
+}
+
+pub(super) fn facts(bundle: &Path) -> Result<HostFacts> {
+    let path = "/proc/sys/kernel/cap_last_cap";
+    let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, &error))?;
+    let last_cap = text
+        .trim()
+        .parse()
+        .map_err(|_| Error::message(format!("{path}: {text:?} is no capability number")))?;
+    Ok(HostFacts {
+        bundle: bundle.to_owned(),
+        euid: nix::unistd::geteuid().as_raw(),
+        last_cap,
+    })
+}
+
+fn check_terminal(plan: &Plan, options: &CreateOptions, terminal: Terminal) -> Result<()> {
+    let wanted = plan.process.as_ref().is_some_and(|process| process.terminal);
+    check_console(wanted, options.console_socket.is_some(), terminal)
+}
+
+/// A terminal needs somebody to talk to, and a console socket a terminal.
+pub(super) fn check_console(wanted: bool, socket: bool, terminal: Terminal) -> Result<()> {
+    let message = match (terminal, wanted, socket) {
+        (Terminal::Elsewhere, true, false) => {
+            "cannot allocate tty if the runtime will detach without setting console socket"
+        }
+        (Terminal::Elsewhere, false, true) | (Terminal::Here, _, true) => {
+            "cannot use console socket if the runtime will not detach or allocate tty"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::message(message))
+}
+
+fn cgroup(
+    runtime: &Runtime,
+    plan: &Plan,
+    id: &str,
+) -> Result<(Option<Cgroup>, libcgroups::MountViews)> {
+    match runtime.cgroup_manager {
+        CgroupManager::Systemd => {
+            return Err(Error::message(
+                "the systemd cgroup driver is not part of this version: leave --systemd-cgroup out",
+            ));
+        }
+        CgroupManager::Disabled => {
+            let none = libcgroups::MountViews { v1: vec![], v2: None, symlinks: vec![] };
+            return Ok((None, none));
+        }
+        CgroupManager::Cgroupfs => {}
+    }
+    let layout = Layout::detect().map_err(cgroup_error)?;
+    let cgroup = Cgroup::resolve(&layout, plan.cgroups_path.as_deref(), id)
+        .map_err(|error| Error::config("/linux/cgroupsPath", error.to_string()))?
+        .rootless(runtime.is_rootless());
+    let views = cgroup.mount_views(&layout);
+    Ok((Some(cgroup), views))
+}
+
+fn state(plan: &Plan, id: &str, cgroup: Option<Cgroup>) -> Result<State> {
+    let me = std::process::id().cast_signed();
+    let creator =
+        InitProcess::of(me).map_err(|errno| Error::os("read", "/proc/self/stat", errno))?;
+    Ok(State {
+        format: FORMAT,
+        id: id.to_owned(),
+        oci_version: plan.oci_version.clone(),
+        bundle: plan.bundle.clone(),
+        rootfs: plan.rootfs.path.clone(),
+        created: crate::clock::now(),
+        owner: nix::unistd::getuid().as_raw(),
+        annotations: plan.annotations.clone(),
+        creator: Some(creator),
+        init: None,
+        cgroup,
+        namespaces: foreign_namespaces(&plan.namespaces),
+        own_mounts: plan.namespaces.mount == Namespace::New,
+        poststart: plan.hooks.poststart.clone(),
+        poststop: plan.hooks.poststop.clone(),
+    })
+}

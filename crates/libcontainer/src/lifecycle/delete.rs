@@ -1,0 +1,81 @@
+//! `delete`
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use super::options::check_id;
+use super::{Container, Runtime, cgroup_error, wait_gone};
+use crate::error::{Error, Result};
+use crate::hooks;
+use crate::state::{State, StateDir, Status};
+
+/// How long a killed process may take to be gone.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Removes what is left of a container; with `force` also one that still runs, or whose `create`
+/// was cut short at any point, or that is not there at all.
+///
+/// # Errors
+/// When it is not stopped, or something of it does not go away.
+pub fn delete(runtime: &Runtime, id: &str, force: bool) -> Result<()> {
+    check_id(id)?;
+    let dir = StateDir::new(&runtime.root, id);
+    if force && !dir.exists() {
+        return Ok(());
+    }
+    let state = match dir.load() {
+        // `create` was stopped before it had written anything down, so it had made nothing.
+        Err(error) if force => {
+            crate::warn(&error.to_string());
+            return dir.remove();
+        }
+        other => other?,
+    };
+    let container = Container { dir, state };
+    match container.status() {
+        Status::Stopped => {}
+        // Its program never ran; as in runc nothing is lost by ending it.
+        Status::Created => end(&container)?,
+        _ if force => end(&container)?,
+        status => {
+            return Err(Error::message(format!(
+                "cannot delete container {id} that is not stopped: {}",
+                status.as_str()
+            )));
+        }
+    }
+    remove(&container.dir, &container.state)
+}
+
+/// Kills the first process and all others of the container.
+fn end(container: &Container) -> Result<()> {
+    let Some(init) = container.state.init else { return Ok(()) };
+    if let Ok(pidfd) = init.pidfd() {
+        // Gone meanwhile is what is wanted.
+        let _ = sys::pidfd::send_signal(pidfd.as_fd(), nix::libc::SIGKILL);
+    }
+    if let Some(cgroup) = &container.state.cgroup {
+        cgroup.kill_all(nix::libc::SIGKILL).map_err(cgroup_error)?;
+    }
+    wait_gone(init, PATIENCE)
+}
+
+/// Removes cgroup and state, and runs the poststop hooks.
+pub(super) fn remove(dir: &StateDir, state: &State) -> Result<()> {
+    if let Some(cgroup) = &state.cgroup {
+        // Processes of a container that shares its pid namespace outlive the first one.
+        if state.namespaces & nix::sched::CloneFlags::CLONE_NEWPID.bits() == 0 {
+            cgroup.kill_all(nix::libc::SIGKILL).map_err(cgroup_error)?;
+        }
+        cgroup.remove().map_err(cgroup_error)?;
+    }
+    dir.remove()?;
+    let json = state.for_hooks(Status::Stopped, 0);
+    // The spec has a failed poststop hook be a warning, and the rest go on.
+    for hook in &state.poststop {
+        if let Err(error) = hooks::run_all("poststop", std::slice::from_ref(hook), &json) {
+            crate::warn(&error.to_string());
+        }
+    }
+    Ok(())
+}

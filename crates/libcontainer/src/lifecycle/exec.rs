@@ -1,0 +1,199 @@
+//! `exec`
+
+use std::path::Path;
+
+use super::create::{Terminal, check_console, facts, protect_descriptors};
+use super::foreground::Foreground;
+use super::{Container, ExecOptions, Runtime, cgroup_error, not_running};
+use crate::error::{Error, Result};
+use crate::init::Filter;
+use crate::launch::{ExecLaunch, launch_exec, send_pidfd, write_pid_file};
+use crate::plan::{self, Process};
+use crate::spec;
+use crate::state::{ExecDefaults, Status};
+
+/// Runs another program in a container; gives its exit status, 128 + N for signal N. With `detach`
+/// returns 0 as soon as it runs.
+///
+/// # Errors
+/// When the container is not running, is paused, or the program could not be run.
+pub fn exec(runtime: &Runtime, options: &ExecOptions) -> Result<i32> {
+    protect_descriptors(options.preserve_fds)?;
+    let container = Container::load(runtime, &options.id)?;
+    match container.status() {
+        Status::Stopped => {
+            return Err(Error::message("cannot exec in a stopped container"));
+        }
+        Status::Paused if !options.ignore_paused => {
+            return Err(Error::message(
+                "cannot exec in a paused container (use --ignore-paused to override)",
+            ));
+        }
+        Status::Creating => {
+            return Err(Error::message("cannot exec in a container that is being created"));
+        }
+        _ => {}
+    }
+    let defaults = container.dir.load_exec()?;
+    let process = process(options, &defaults, &container)?;
+    let terminal = if options.detach { Terminal::Elsewhere } else { Terminal::Here };
+    let socket = options.console_socket.as_deref();
+    if !(terminal == Terminal::Here && process.terminal && socket.is_some()) {
+        check_console(process.terminal, socket.is_some(), terminal)?;
+    }
+    let foreground = if options.detach { None } else { Some(Foreground::new()?) };
+    let init = container.init()?.pidfd().map_err(|_| not_running())?;
+    let sub_cgroup = sub_cgroup(&container, &options.cgroup)?;
+    let filter = container.dir.load_filter()?.map(|(flags, program)| Filter { program, flags });
+    let launched = launch_exec(ExecLaunch {
+        state: &container.state,
+        defaults: &defaults,
+        process: &process,
+        filter,
+        init: &init,
+        cgroup: sub_cgroup.as_ref().or(container.state.cgroup.as_ref()),
+        console_socket: socket,
+        preserve_fds: options.preserve_fds,
+        terminal_size: None,
+    })?;
+    let started = launched
+        .release()
+        .and_then(|()| launched.wait_started())
+        .and_then(|()| {
+            // Only now: a pid file means that the program did start.
+            options.pid_file.as_ref().map_or(Ok(()), |path| write_pid_file(path, launched.pid))
+        })
+        .and_then(|()| match &options.pidfd_socket {
+            Some(path) => send_pidfd(path, &launched.pidfd, "setns"),
+            None => Ok(()),
+        });
+    if let Err(error) = started {
+        launched.kill();
+        return Err(error);
+    }
+    match foreground {
+        Some(mut foreground) => foreground.wait(launched.pid, launched.console),
+        None => Ok(0),
+    }
+}
+
+fn sub_cgroup(
+    container: &Container,
+    specs: &[String],
+) -> Result<Option<libcgroups::Cgroup>> {
+    let Some(cgroup) = container.state.cgroup.as_ref().filter(|_| !specs.is_empty()) else {
+        return Ok(None);
+    };
+    let specs: Vec<&str> = specs.iter().map(String::as_str).collect();
+    cgroup.sub_cgroup(&specs).map(Some).map_err(cgroup_error)
+}
+
+/// What to run: the process file, or the container's own process with the changes of the command
+/// line.
+fn process(
+    options: &ExecOptions,
+    defaults: &ExecDefaults,
+    container: &Container,
+) -> Result<Process> {
+    let facts = facts(&container.state.bundle)?;
+    if let Some(path) = &options.process_file {
+        let (given, mended) = spec::load_process(path)?;
+        let (process, warnings) = plan::process(&given, &facts, "")?;
+        mended.iter().chain(&warnings).for_each(|warning| crate::warn(warning));
+        return Ok(process);
+    }
+    if options.args.is_empty() {
+        return Err(Error::message("process args cannot be empty"));
+    }
+    let mut process = defaults.process.clone().unwrap_or_else(|| Process {
+        cwd: Path::new("/").to_owned(),
+        ..Process::default()
+    });
+    process.args.clone_from(&options.args);
+    process.terminal = options.tty;
+    if let Some(cwd) = &options.cwd {
+        if !cwd.starts_with('/') {
+            return Err(Error::message(format!("Cwd must be an absolute path, not {cwd:?}")));
+        }
+        process.cwd = cwd.into();
+    }
+    for entry in &options.env {
+        set_env(&mut process.env, entry)?;
+    }
+    if let Some(user) = &options.user {
+        (process.uid, process.gid) = parse_user(user)?;
+        process.additional_gids.clear();
+    }
+    for gid in &options.additional_gids {
+        process.additional_gids.push(parse_id(gid)?);
+    }
+    process.no_new_privileges |= options.no_new_privs;
+    process.apparmor_profile = options.apparmor.clone().or(process.apparmor_profile);
+    process.selinux_label = options.process_label.clone().or(process.selinux_label);
+    let added = capability_mask(&options.caps, facts.last_cap)?;
+    let sets = &mut process.capabilities;
+    // Never inheritable: a program with file capabilities would get them unasked.
+    sets.bounding |= added;
+    sets.effective |= added;
+    sets.permitted |= added;
+    Ok(process)
+}
+
+/// `--cap` names as bits.
+fn capability_mask(names: &[String], last: u8) -> Result<u64> {
+    names.iter().try_fold(0, |mask, name| match plan::capability_number(name) {
+        Some(number) if number <= last => Ok(mask | 1 << number),
+        _ => Err(Error::message(format!("unknown capability {name:?}"))),
+    })
+}
+
+/// Adds `KEY=value`, in place of an earlier one with that key.
+fn set_env(env: &mut Vec<String>, entry: &str) -> Result<()> {
+    let key = entry.split_once('=').map(|(key, _)| key).filter(|key| !key.is_empty());
+    let Some(key) = key else {
+        return Err(Error::message(format!("invalid environment variable: {entry:?}")));
+    };
+    env.retain(|old| old.split_once('=').is_none_or(|(old_key, _)| old_key != key));
+    env.push(entry.to_owned());
+    Ok(())
+}
+
+/// `UID[:GID]`; without a group it is 0, as for `process.user`.
+fn parse_user(text: &str) -> Result<(u32, u32)> {
+    match text.split_once(':') {
+        Some((uid, gid)) => Ok((parse_id(uid)?, parse_id(gid)?)),
+        None => Ok((parse_id(text)?, 0)),
+    }
+}
+
+/// A number that fits; 4294967295 is the kernel's "no id".
+fn parse_id(text: &str) -> Result<u32> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse::<u32>() {
+        Ok(id) if digits && id != u32::MAX => Ok(id),
+        _ => Err(Error::message(format!("{text:?} is no user or group id (0 to 4294967294)"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_must_fit() {
+        assert_eq!(parse_user("1").ok(), Some((1, 0)));
+        assert_eq!(parse_user("1:2").ok(), Some((1, 2)));
+        for bad in ["", "-1", "+1", "4294967295", "4294967296", "1:", ":1", "1:-1", "a", "1:2:3"] {
+            assert!(parse_user(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_later_variable_wins() {
+        let mut env = vec!["A=1".to_owned(), "B=2".to_owned()];
+        set_env(&mut env, "A=3").expect("valid");
+        assert_eq!(env, ["B=2", "A=3"]);
+        assert!(set_env(&mut env, "A").is_err());
+        assert!(set_env(&mut env, "=x").is_err());
+    }
+}

@@ -1,0 +1,50 @@
+//! `kill`
+
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+
+use super::{Container, Runtime, cgroup_error, not_running};
+use crate::error::{Error, Result};
+use crate::state::Status;
+
+/// Sends `signal` to the container's first process, or with `all` to every process in its cgroup.
+///
+/// # Errors
+/// `container not running`; with `all` a container without processes is fine.
+pub fn kill(runtime: &Runtime, id: &str, signal: i32, all: bool) -> Result<()> {
+    let container = Container::load(runtime, id)?;
+    let shares_pids =
+        container.state.namespaces & nix::sched::CloneFlags::CLONE_NEWPID.bits() == 0;
+    if all || (shares_pids && signal == nix::libc::SIGKILL) {
+        // Without a pid namespace of its own the others do not die with the first process.
+        if let Some(cgroup) = &container.state.cgroup {
+            cgroup.kill_all(signal).map_err(cgroup_error)?;
+        }
+        if all {
+            return Ok(());
+        }
+    }
+    if container.status() == Status::Stopped {
+        return if shares_pids && signal == nix::libc::SIGKILL { Ok(()) } else { Err(not_running()) };
+    }
+    let init = container.init()?;
+    let sent = init
+        .pidfd()
+        .and_then(|pidfd| sys::pidfd::send_signal(pidfd.as_fd(), signal));
+    match sent {
+        // A frozen process dies only once it is thawed.
+        Ok(()) if signal == nix::libc::SIGKILL => thaw(&container),
+        Ok(()) => Ok(()),
+        Err(Errno::ESRCH) if shares_pids && signal == nix::libc::SIGKILL => Ok(()),
+        Err(Errno::ESRCH) => Err(not_running()),
+        Err(errno) => Err(Error::os("signal process", init.pid.to_string(), errno)),
+    }
+}
+
+fn thaw(container: &Container) -> Result<()> {
+    match &container.state.cgroup {
+        Some(cgroup) if cgroup.is_frozen().unwrap_or(false) => cgroup.thaw().map_err(cgroup_error),
+        _ => Ok(()),
+    }
+}

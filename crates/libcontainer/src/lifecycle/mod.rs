@@ -1,0 +1,84 @@
+//! The operations of the runtime-spec and runc's command line, one file each.
+
+mod create;
+mod delete;
+mod exec;
+mod foreground;
+mod kill;
+mod list;
+pub mod options;
+mod pause;
+mod ps;
+mod run;
+mod start;
+mod state;
+
+use nix::sys::signal::Signal;
+
+use crate::error::{Error, Result};
+use crate::state::{InitProcess, State, StateDir, Status};
+
+pub use create::create;
+pub use delete::delete;
+pub use exec::exec;
+pub use kill::kill;
+pub use list::list;
+pub use options::{CgroupManager, CreateOptions, ExecOptions, RunOptions, Runtime, StateView};
+pub use pause::{pause, resume};
+pub use ps::ps;
+pub use run::run;
+pub use start::start;
+pub use state::state;
+
+/// A container that exists.
+struct Container {
+    dir: StateDir,
+    state: State,
+}
+
+impl Container {
+    fn load(runtime: &Runtime, id: &str) -> Result<Self> {
+        options::check_id(id)?;
+        let dir = StateDir::new(&runtime.root, id);
+        let state = dir.load()?;
+        Ok(Self { dir, state })
+    }
+
+    fn status(&self) -> Status {
+        self.state.status(&self.dir)
+    }
+
+    /// The first process.
+    fn init(&self) -> Result<InitProcess> {
+        self.state.init.ok_or_else(not_running)
+    }
+}
+
+/// In the words that engines match on.
+fn not_running() -> Error {
+    Error::message("container not running")
+}
+
+fn cgroup_error(error: libcgroups::Error) -> Error {
+    Error::message(error.to_string())
+}
+
+/// Waits until a process that was killed is gone, at most `patience`.
+fn wait_gone(process: InitProcess, patience: std::time::Duration) -> Result<()> {
+    use crate::state::Liveness;
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use std::os::fd::AsFd;
+    let Ok(pidfd) = process.pidfd() else { return Ok(()) };
+    let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+    let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+    let _ = poll(&mut fds, timeout);
+    match process.liveness() {
+        Liveness::Dead => Ok(()),
+        Liveness::Alive => Err(Error::message(format!(
+            "process {} did not end within {} s of {}: it may hang in the kernel",
+            process.pid,
+            patience.as_secs(),
+            Signal::SIGKILL
+        ))),
+    }
+}

@@ -1,0 +1,130 @@
+//! What the command line tells the operations.
+
+use std::path::PathBuf;
+
+pub use crate::state::StateView;
+
+use crate::error::{Error, Result};
+
+/// Options of every verb.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    /// Directory with the state of all containers.
+    pub root: PathBuf,
+    /// `--rootless`; `None` finds out.
+    pub rootless: Option<bool>,
+    /// `--cgroup-manager`, `--systemd-cgroup`
+    pub cgroup_manager: CgroupManager,
+}
+
+impl Runtime {
+    /// Whether cgroups may be out of reach: not root, or told so.
+    pub(crate) fn is_rootless(&self) -> bool {
+        self.rootless.unwrap_or_else(|| !nix::unistd::geteuid().is_root())
+    }
+}
+
+/// Who manages cgroups.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CgroupManager {
+    /// This program, through the cgroup file system.
+    #[default]
+    Cgroupfs,
+    /// systemd.
+    Systemd,
+    /// Nobody.
+    Disabled,
+}
+
+/// Options of `create`.
+#[derive(Debug, Clone, Default)]
+pub struct CreateOptions {
+    /// Container id.
+    pub id: String,
+    /// Bundle directory.
+    pub bundle: PathBuf,
+    /// config.json, if it is not the bundle's.
+    pub config: Option<PathBuf>,
+    /// Socket that gets the terminal.
+    pub console_socket: Option<PathBuf>,
+    /// File for the first process's number.
+    pub pid_file: Option<PathBuf>,
+    /// Socket that gets the first process's pidfd.
+    pub pidfd_socket: Option<PathBuf>,
+    /// chroot(2) instead of pivot_root(2).
+    pub no_pivot: bool,
+    /// Keep the caller's session keyring.
+    pub no_new_keyring: bool,
+    /// How many of the caller's descriptors from 3 on the program gets.
+    pub preserve_fds: u32,
+}
+
+/// Options of `run`.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// As for `create`.
+    pub create: CreateOptions,
+    /// Return once the program runs.
+    pub detach: bool,
+    /// Do not delete the container when its program has ended.
+    pub keep: bool,
+    /// Do not adopt what the container orphans.
+    pub no_subreaper: bool,
+}
+
+/// Options of `exec`.
+#[derive(Debug, Clone, Default)]
+pub struct ExecOptions {
+    /// Container id.
+    pub id: String,
+    /// A file with `process` of config.json.
+    pub process_file: Option<PathBuf>,
+    /// Command and arguments.
+    pub args: Vec<String>,
+    /// Working directory.
+    pub cwd: Option<String>,
+    /// `KEY=value`, added to the container's.
+    pub env: Vec<String>,
+    /// With a terminal.
+    pub tty: bool,
+    /// `UID[:GID]`
+    pub user: Option<String>,
+    /// Return once the program runs.
+    pub detach: bool,
+    /// Socket that gets the terminal.
+    pub console_socket: Option<PathBuf>,
+    /// File for the process's number.
+    pub pid_file: Option<PathBuf>,
+    /// Socket that gets the process's pidfd.
+    pub pidfd_socket: Option<PathBuf>,
+    /// SELinux label.
+    pub process_label: Option<String>,
+    /// AppArmor profile.
+    pub apparmor: Option<String>,
+    /// Set no_new_privs.
+    pub no_new_privs: bool,
+    /// Capabilities to add.
+    pub caps: Vec<String>,
+    /// Supplementary groups to add.
+    pub additional_gids: Vec<String>,
+    /// How many of the caller's descriptors from 3 on the program gets.
+    pub preserve_fds: u32,
+    /// `[CONTROLLER:]PATH` below the container's cgroup.
+    pub cgroup: Vec<String>,
+    /// Also in a paused container.
+    pub ignore_paused: bool,
+}
+
+/// Checks that a container id is one: letters, digits and `_+.-`, and no directory of its own.
+///
+/// # Errors
+/// `invalid container id format`, runc's words.
+pub fn check_id(id: &str) -> Result<()> {
+    let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"_+.-".contains(&byte);
+    if id.is_empty() || matches!(id, "." | "..") || !id.bytes().all(fine) {
+        return Err(Error::message(format!(
+            "invalid container id format: {id:?} (letters, digits and _+.- only)"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! `run`: `create`, `start`, wait and `delete` in one.
+
+use super::create::{Creation, Terminal};
+use super::delete::remove;
+use super::foreground::Foreground;
+use super::{RunOptions, Runtime};
+use crate::error::{Error, Result};
+use crate::hooks;
+use crate::state::Status;
+
+/// Runs a container; gives the exit status of its program, 128 + N for signal N. With `detach`
+/// returns 0 as soon as the program runs.
+///
+/// # Errors
+/// As `create` and `start`; the container is gone then.
+pub fn run(runtime: &Runtime, options: &RunOptions) -> Result<i32> {
+    let foreground = if options.detach {
+        None
+    } else {
+        if !options.no_subreaper {
+            sys::prctl::set_child_subreaper()
+                .map_err(|errno| Error::os("become subreaper", "", errno))?;
+        }
+        // Before there is a child whose end could be missed.
+        Some(Foreground::new()?)
+    };
+    let terminal = if options.detach { Terminal::Elsewhere } else { Terminal::Here };
+    let creation = Creation::begin(runtime, &options.create, terminal)?
+        .launch(false)?
+        .hand_over()?
+        .or_undo(|creation| {
+            let Some(launched) = &creation.launched else { return Ok(()) };
+            launched.wait_started()?;
+            let state = creation.state.for_hooks(Status::Running, launched.pid);
+            hooks::run_all("poststart", &creation.state.poststart, &state)
+        })?;
+    let (Some(mut foreground), Some(launched)) = (foreground, creation.launched) else {
+        return Ok(0);
+    };
+    let status = foreground.wait(launched.pid, launched.console)?;
+    if !options.keep {
+        remove(&creation.dir, &creation.state)?;
+    }
+    Ok(status)
+}

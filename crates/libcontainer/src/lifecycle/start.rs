@@ -1,0 +1,62 @@
+//! `start`
+
+use std::io::Read;
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::{Container, Runtime};
+use crate::error::{Error, Result};
+use crate::hooks;
+use crate::state::Status;
+
+/// Has a created container run its program.
+///
+/// # Errors
+/// When it is not in the state `created`, or its program could not be run.
+pub fn start(runtime: &Runtime, id: &str) -> Result<()> {
+    let container = Container::load(runtime, id)?;
+    let status = container.status();
+    if status != Status::Created {
+        return Err(Error::message(match status {
+            Status::Stopped => "cannot start a container that has stopped".into(),
+            Status::Running => "cannot start an already running container".into(),
+            other => format!("cannot start a container in the {} state", other.as_str()),
+        }));
+    }
+    let (start, result) = container.dir.open_fifos().map_err(|errno| match errno {
+        Errno::ENXIO | Errno::ENOENT => Error::message("cannot start a container that has stopped"),
+        errno => Error::os("open start FIFO of", id, errno),
+    })?;
+    if !container.dir.claim_start() {
+        return Err(Error::message("cannot start an already running container"));
+    }
+    nix::unistd::write(&start, &[0])
+        .map_err(|_| Error::message("cannot start a container that has stopped"))?;
+    drop(start);
+    wait_started(result)?;
+    let pid = container.init()?.pid;
+    let state = container.state.for_hooks(Status::Running, pid);
+    // The spec has a failed poststart hook be a warning, and the container go on.
+    for hook in &container.state.poststart {
+        if let Err(error) = hooks::run_all("poststart", std::slice::from_ref(hook), &state) {
+            crate::warn(&error.to_string());
+        }
+    }
+    Ok(())
+}
+
+/// Waits for execve(2): end-of-file, or the reason why it failed.
+fn wait_started(result: std::os::fd::OwnedFd) -> Result<()> {
+    let mut fds = [PollFd::new(result.as_fd(), PollFlags::POLLIN)];
+    while let Err(errno) = poll(&mut fds, PollTimeout::NONE) {
+        if errno != Errno::EINTR {
+            return Err(Error::os("poll", "status FIFO", errno));
+        }
+    }
+    let mut text = String::new();
+    // Everything the process had to say was written at once, before it ended.
+    let _ = std::fs::File::from(result).read_to_string(&mut text);
+    if text.is_empty() { Ok(()) } else { Err(Error::message(text)) }
+}

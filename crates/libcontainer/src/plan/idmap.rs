@@ -1,0 +1,62 @@
+//! `linux.uidMappings` and `linux.gidMappings`.
+
+use oci_spec::runtime::LinuxIdMapping;
+
+use super::IdMap;
+use crate::error::{Error, Result};
+
+/// The kernel takes no more lines in one uid_map (user_namespaces(7)).
+const MAX_LINES: usize = 340;
+
+/// The mappings of `field`, checked for what the kernel refuses with a bare EINVAL.
+pub(super) fn mappings(field: &str, list: &Option<Vec<LinuxIdMapping>>) -> Result<Vec<IdMap>> {
+    let list = list.as_deref().unwrap_or_default();
+    if list.len() > MAX_LINES {
+        let text = format!("{} mappings, but the kernel takes at most {MAX_LINES}", list.len());
+        return Err(Error::config(format!("/linux/{field}"), text));
+    }
+    let mut maps: Vec<IdMap> = Vec::with_capacity(list.len());
+    for (index, entry) in list.iter().enumerate() {
+        let map =
+            IdMap { container: entry.container_id(), host: entry.host_id(), size: entry.size() };
+        if let Some(text) = fault(&map, &maps) {
+            return Err(Error::config(format!("/linux/{field}/{index}"), text));
+        }
+        maps.push(map);
+    }
+    Ok(maps)
+}
+
+fn fault(map: &IdMap, before: &[IdMap]) -> Option<String> {
+    if map.size == 0 {
+        return Some("size must be at least 1".into());
+    }
+    // The id -1 stands for "none" everywhere in the kernel.
+    if end(map.container, map.size) > u64::from(u32::MAX)
+        || end(map.host, map.size) > u64::from(u32::MAX)
+    {
+        return Some("the mapped ids go beyond 4294967294".into());
+    }
+    for (other, map_before) in before.iter().enumerate() {
+        if overlap(map.container, map.size, map_before.container, map_before.size) {
+            return Some(format!("containerID overlaps with mapping {other}"));
+        }
+        if overlap(map.host, map.size, map_before.host, map_before.size) {
+            return Some(format!("hostID overlaps with mapping {other}"));
+        }
+    }
+    None
+}
+
+fn end(start: u32, size: u32) -> u64 {
+    u64::from(start) + u64::from(size)
+}
+
+fn overlap(a: u32, a_size: u32, b: u32, b_size: u32) -> bool {
+    u64::from(a) < end(b, b_size) && u64::from(b) < end(a, a_size)
+}
+
+/// Whether `id` of the container has an id outside.
+pub(super) fn is_mapped(id: u32, maps: &[IdMap]) -> bool {
+    maps.iter().any(|map| id >= map.container && u64::from(id) < end(map.container, map.size))
+}

@@ -1,0 +1,259 @@
+//! `mounts`.
+
+use std::path::{Component, Path, PathBuf};
+
+use oci_spec::runtime::Mount as OciMount;
+
+use super::check::{no_nul, no_nul_path, warning};
+use super::facts::HostFacts;
+use super::idmap::is_mapped;
+use super::mount_options::Options;
+use super::unsupported::idmapped_mount;
+use super::{FilesystemOptions, Mount, MountKind, Namespace, Namespaces};
+use crate::error::{Error, Result};
+
+/// Files of /proc that lxcfs replaces; nothing else may be mounted inside /proc.
+const PROC_FILES: &[&str] = &[
+    "cpuinfo",
+    "diskstats",
+    "meminfo",
+    "stat",
+    "swaps",
+    "uptime",
+    "loadavg",
+    "slabinfo",
+    "sys/kernel/ns_last_pid",
+    "sys/crypto/fips_enabled",
+];
+
+/// All mounts, in order.
+pub(super) fn mounts(
+    list: Option<&Vec<OciMount>>,
+    facts: &HostFacts,
+    namespaces: &Namespaces,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Mount>> {
+    let list = list.map(Vec::as_slice).unwrap_or_default();
+    let mut plan = Vec::with_capacity(list.len());
+    for (index, entry) in list.iter().enumerate() {
+        let pointer = format!("/mounts/{index}");
+        let mount = mount(entry, &pointer, facts, warnings)?;
+        if facts.euid != 0 && namespaces.user == Namespace::New {
+            ids_are_mapped(&mount.kind, &pointer, namespaces)?;
+        }
+        plan.push(mount);
+    }
+    Ok(plan)
+}
+
+fn mount(
+    entry: &OciMount,
+    pointer: &str,
+    facts: &HostFacts,
+    warnings: &mut Vec<String>,
+) -> Result<Mount> {
+    let given = entry.options().as_deref().unwrap_or_default();
+    for (index, option) in given.iter().enumerate() {
+        no_nul(option, || format!("{pointer}/options/{index}"))?;
+    }
+    let options = Options::parse(given);
+    refuse_idmap(entry, &options, pointer)?;
+    let kind = kind(entry, &options, pointer, facts, warnings)?;
+    let destination = destination(entry, pointer, warnings)?;
+    proc_destination(&destination, &kind, pointer)?;
+
+    let is_tmpfs = matches!(&kind, MountKind::Filesystem { fstype, .. } if fstype == "tmpfs");
+    if options.copy_up && !is_tmpfs {
+        warnings.push(warning(pointer, "tmpcopyup is ignored: this is not a tmpfs"));
+    }
+    Ok(Mount {
+        destination,
+        kind,
+        attributes: options.attributes,
+        recursive_attributes: options.recursive_attributes,
+        propagation: options.propagation,
+        copy_up: options.copy_up && is_tmpfs,
+    })
+}
+
+fn refuse_idmap(entry: &OciMount, options: &Options, pointer: &str) -> Result<()> {
+    if let Some(index) = options.idmap {
+        return Err(idmapped_mount(format!("{pointer}/options/{index}")));
+    }
+    for (field, maps) in
+        [("uidMappings", entry.uid_mappings()), ("gidMappings", entry.gid_mappings())]
+    {
+        if maps.as_ref().is_some_and(|maps| !maps.is_empty()) {
+            return Err(idmapped_mount(format!("{pointer}/{field}")));
+        }
+    }
+    Ok(())
+}
+
+/// A relative destination is taken from `/`, as the runtime-spec allows for old tools.
+fn destination(entry: &OciMount, pointer: &str, warnings: &mut Vec<String>) -> Result<PathBuf> {
+    let destination = entry.destination();
+    let pointer = || format!("{pointer}/destination");
+    if destination.as_os_str().is_empty() {
+        return Err(Error::config(pointer(), "the mount destination must not be empty"));
+    }
+    no_nul_path(destination, pointer)?;
+    if !destination.is_absolute() {
+        let text =
+            format!("mount destination {} is not absolute, taken from /", destination.display());
+        warnings.push(warning(&pointer(), &text));
+    }
+    Ok(Path::new("/").join(destination))
+}
+
+fn kind(
+    entry: &OciMount,
+    options: &Options,
+    pointer: &str,
+    facts: &HostFacts,
+    warnings: &mut Vec<String>,
+) -> Result<MountKind> {
+    let fstype = entry.typ().as_deref().unwrap_or_default();
+    let source = entry.source().as_deref().unwrap_or(Path::new(""));
+    no_nul(fstype, || format!("{pointer}/type"))?;
+    no_nul_path(source, || format!("{pointer}/source"))?;
+
+    if options.remount {
+        let bind = options.bind.is_some();
+        if bind {
+            no_data(options, pointer)?;
+        }
+        return Ok(MountKind::Remount { bind, options: remount_options(options) });
+    }
+    if options.bind.is_some() || fstype == "bind" {
+        no_data(options, pointer)?;
+        if source.as_os_str().is_empty() {
+            return Err(Error::config(format!("{pointer}/source"), "a bind mount needs a source"));
+        }
+        return Ok(MountKind::Bind {
+            source: facts.bundle.join(source),
+            recursive: options.bind.unwrap_or(false),
+        });
+    }
+    match fstype {
+        "cgroup" | "cgroup2" => {
+            for (index, item) in &options.data {
+                let text = format!("{item:?} is ignored: a cgroup mount has no options of its own");
+                warnings.push(warning(&format!("{pointer}/options/{index}"), &text));
+            }
+            Ok(MountKind::Cgroup)
+        }
+        "" | "none" => {
+            let text = "name a filesystem type, or put bind or rbind among the options";
+            Err(Error::config(format!("{pointer}/type"), text))
+        }
+        _ => Ok(filesystem(fstype, source, options)),
+    }
+}
+
+/// The kernel drops such options without a word, so that a bind mount would be other than what was asked.
+fn no_data(options: &Options, pointer: &str) -> Result<()> {
+    let Some((index, item)) = options.data.first() else {
+        return Ok(());
+    };
+    let text = format!(
+        "unknown mount option {item:?}: bind mounts cannot have any filesystem-specific options applied"
+    );
+    Err(Error::config(format!("{pointer}/options/{index}"), text))
+}
+
+fn filesystem(fstype: &str, source: &Path, options: &Options) -> MountKind {
+    let source = source.to_string_lossy();
+    let mut result = data(options);
+    // A tmpfs is filled first and made read-only afterwards, through its mount alone.
+    if options.read_only() && fstype != "tmpfs" {
+        result.flags.insert(0, "ro".to_owned());
+    }
+    MountKind::Filesystem {
+        fstype: fstype.to_owned(),
+        source: if source.is_empty() { "none".to_owned() } else { source.into_owned() },
+        options: result,
+    }
+}
+
+fn remount_options(options: &Options) -> FilesystemOptions {
+    let mut result = data(options);
+    result.flags.extend(options.superblock_off.iter().map(|word| (*word).to_owned()));
+    if options.read_only() {
+        result.flags.insert(0, "ro".to_owned());
+    } else if options.read_write() {
+        result.flags.insert(0, "rw".to_owned());
+    }
+    result
+}
+
+fn data(options: &Options) -> FilesystemOptions {
+    let mut result = FilesystemOptions {
+        flags: options.superblock.iter().map(|flag| (*flag).to_owned()).collect(),
+        values: Vec::new(),
+    };
+    for (_, item) in &options.data {
+        match item.split_once('=') {
+            Some((key, value)) => result.values.push((key.to_owned(), value.to_owned())),
+            None => result.flags.push(item.clone()),
+        }
+    }
+    result
+}
+
+/// Keeps volumes off /proc, where they could stand in for files that confinement is written to. Links in
+/// the root can lead there too; that is seen when the destination is opened.
+fn proc_destination(destination: &Path, kind: &MountKind, pointer: &str) -> Result<()> {
+    let fail = |text: String| Err(Error::config(format!("{pointer}/destination"), text));
+    let clean = clean(destination);
+    let Ok(inside) = clean.strip_prefix("/proc") else {
+        return Ok(());
+    };
+    if inside.as_os_str().is_empty() {
+        return match kind {
+            MountKind::Bind { .. } | MountKind::Remount { .. } => Ok(()),
+            MountKind::Filesystem { fstype, .. } if fstype == "proc" => Ok(()),
+            _ => fail("\"/proc\" cannot be mounted because it is not of type proc".into()),
+        };
+    }
+    if PROC_FILES.iter().any(|file| inside == Path::new(file)) {
+        return Ok(());
+    }
+    fail(format!("{:?} cannot be mounted because it is inside /proc", clean.display().to_string()))
+}
+
+/// The path without `.` and `..`, by its text alone.
+fn clean(path: &Path) -> PathBuf {
+    let mut result = PathBuf::from("/");
+    for part in path.components() {
+        match part {
+            Component::Normal(name) => result.push(name),
+            Component::ParentDir => {
+                result.pop();
+            }
+            _ => {}
+        }
+    }
+    result
+}
+
+/// A user without privileges can only give files to ids of its own user namespace.
+fn ids_are_mapped(kind: &MountKind, pointer: &str, namespaces: &Namespaces) -> Result<()> {
+    let MountKind::Filesystem { options, .. } = kind else {
+        return Ok(());
+    };
+    for (key, value) in &options.values {
+        let maps = match key.as_str() {
+            "uid" => &namespaces.uid_maps,
+            "gid" => &namespaces.gid_maps,
+            _ => continue,
+        };
+        if value.parse().is_ok_and(|id| !is_mapped(id, maps)) {
+            let text = format!(
+                "cannot specify {key}={value} mount option for rootless container: no mapping found for {key} {value}"
+            );
+            return Err(Error::config(format!("{pointer}/options"), text));
+        }
+    }
+    Ok(())
+}

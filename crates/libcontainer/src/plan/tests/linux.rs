@@ -1,0 +1,149 @@
+//! `linux` but for seccomp, devices and resources.
+
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn namespaces() {
+    let plan = good(&[
+        ("/linux/namespaces/2", json!({"type": "network", "path": "/proc/1/ns/net"})),
+        ("/linux/namespaces/3", json!({"type": "ipc", "path": ""})),
+    ]);
+    assert_eq!(plan.namespaces.network, Namespace::Join("/proc/1/ns/net".into()));
+    assert_eq!(plan.namespaces.ipc, Namespace::New);
+    assert_eq!(plan.namespaces.user, Namespace::Inherit);
+    let again = json!({"type": "pid", "path": "/p"});
+    bad("/linux/namespaces/2", again, "/linux/namespaces/2", "duplicated ns \"pid\"");
+    let relative = json!({"type": "uts", "path": "p"});
+    bad("/linux/namespaces/2", relative, "/linux/namespaces/2/path", "must be an absolute path");
+    let none = ("/linux/namespaces", json!([]));
+    let masks = [none, ("/linux/maskedPaths", json!(["/proc/kcore"]))];
+    bad_with(&masks, &facts(), "/linux/maskedPaths", "without a private MNT namespace");
+    bad("/linux/readonlyPaths", json!(["/a", "b"]), "/linux/readonlyPaths/1", "absolute");
+}
+
+#[test]
+fn mappings() {
+    let fine = json!([map(0, 1000, 10), map(10, 5000, 5)]);
+    let plan = good(&user_with(fine.clone(), fine.clone()));
+    assert_eq!(plan.namespaces.uid_maps[1], IdMap { container: 10, host: 5000, size: 5 });
+    bad("/linux/uidMappings", fine.clone(), "/linux/uidMappings", "user namespace isn't enabled");
+    for (uid, at, words) in [
+        (json!([]), "/linux/uidMappings", "user namespaces enabled, but no uid mappings found"),
+        (json!([map(1, 1, 1)]), "/linux/uidMappings", "no mapping found for uid 0"),
+        (json!([map(0, 1, 0)]), "/linux/uidMappings/0", "at least 1"),
+        (json!([map(0, 1, 5), map(4, 10, 1)]), "/linux/uidMappings/1", "containerID overlaps"),
+        (json!([map(0, 1, 5), map(5, 5, 1)]), "/linux/uidMappings/1", "hostID overlaps"),
+        (json!([map(0, u32::MAX, 1)]), "/linux/uidMappings/0", "beyond"),
+    ] {
+        bad_with(&user_with(uid, fine.clone()), &facts(), at, words);
+    }
+    let mut changes = user_with(fine.clone(), fine.clone());
+    changes.push(("/process/user/uid", json!(15)));
+    bad_with(&changes, &facts(), "/process/user/uid", "cannot setuid to unmapped uid 15");
+    changes[3] = ("/process/user/additionalGids", json!([1, 99]));
+    bad_with(
+        &changes,
+        &facts(),
+        "/process/user/additionalGids/1",
+        "cannot setgid to unmapped gid 99",
+    );
+    changes[0].1 = json!({"type": "user", "path": "/proc/1/ns/user"});
+    warns(&good(&changes), "user namespace that is joined");
+}
+
+#[test]
+fn time_offsets() {
+    let offsets = json!({"monotonic": {"secs": -5}, "boottime": {"nanosecs": 7}});
+    bad("/linux/timeOffsets", offsets.clone(), "/linux/timeOffsets", "isn't enabled");
+    let time = ("/linux/namespaces/2", json!({"type": "time"}));
+    let plan = good(&[time.clone(), ("/linux/timeOffsets", offsets.clone())]);
+    let want = [
+        TimeOffset { clock: "boottime", secs: 0, nanosecs: 7 },
+        TimeOffset { clock: "monotonic", secs: -5, nanosecs: 0 },
+    ];
+    assert_eq!(plan.namespaces.time_offsets, want);
+    let unknown = [time.clone(), ("/linux/timeOffsets", json!({"a/b": {}}))];
+    bad_with(&unknown, &facts(), "/linux/timeOffsets/a~1b", "no such clock");
+    let large = [time, ("/linux/timeOffsets", json!({"boottime": {"nanosecs": 1_000_000_000}}))];
+    bad_with(&large, &facts(), "/linux/timeOffsets/boottime/nanosecs", "at most");
+    let joined = json!({"type": "time", "path": "/t"});
+    let changes = [("/linux/namespaces/2", joined), ("/linux/timeOffsets", offsets)];
+    bad_with(&changes, &facts(), "/linux/timeOffsets", "you may only provide one");
+}
+
+#[test]
+fn sysctl() {
+    let list = json!({
+        "net.ipv4.conf.eno2/100.rp_filter": "1",
+        "net/ipv4/ip_forward": "0",
+        "kernel.shm_rmid_forced": "1",
+        "fs.mqueue.msg_max": "3",
+        "kernel.domainname": "d",
+        "user.max_mnt_namespaces": "1",
+    });
+    let mut changes = user_with(json!([map(0, 0, 1)]), json!([map(0, 0, 1)]));
+    for (index, kind) in ["network", "ipc", "uts"].iter().enumerate() {
+        let pointer = ["/linux/namespaces/3", "/linux/namespaces/4", "/linux/namespaces/5"][index];
+        changes.push((pointer, json!({"type": kind})));
+    }
+    changes.push(("/linux/sysctl", list.clone()));
+    let plan = good(&changes);
+    let names: Vec<&str> = plan.sysctl.iter().map(|(name, _)| name.as_str()).collect();
+    let want = [
+        "fs/mqueue/msg_max",
+        "kernel/domainname",
+        "kernel/shm_rmid_forced",
+        "net/ipv4/conf/eno2.100/rp_filter",
+        "net/ipv4/ip_forward",
+        "user/max_mnt_namespaces",
+    ];
+    assert_eq!(names, want);
+    for (name, words) in [
+        ("kernel.hostname", "conflicts with the OCI \"hostname\" field"),
+        ("kernel.sysrq", "sysctl \"kernel.sysrq\" is not in a separate kernel namespace"),
+        ("net..ip", "is not the name"),
+        ("net/../kernel/core_pattern", "is not the name"),
+        ("net.//./kernel", "is not the name"),
+        ("net", "is not in a separate"),
+        ("", "is not the name"),
+    ] {
+        changes[6] = ("/linux/sysctl", json!({name: "1"}));
+        bad_with(&changes, &facts(), &check::at("/linux/sysctl", name), words);
+    }
+    for (name, words) in [
+        (
+            "net.core.somaxconn",
+            "sysctl \"net.core.somaxconn\" not allowed in host network namespace",
+        ),
+        ("kernel.sem", "not allowed in the hosts ipc namespace"),
+        ("kernel.domainname", "is not in a separate kernel namespace"),
+        ("user.max_net_namespaces", "setting ucounts without a user namespace not allowed"),
+    ] {
+        bad("/linux/sysctl", json!({name: "1"}), &format!("/linux/sysctl/{name}"), words);
+    }
+}
+
+#[test]
+fn the_rest_of_linux() {
+    let plan = good(&[
+        ("/linux/personality", json!({"domain": "LINUX32", "flags": ["x"]})),
+        ("/linux/mountLabel", json!("l")),
+        ("/linux/cgroupsPath", json!("/a/b")),
+        ("/annotations", json!({"k": "v"})),
+    ]);
+    assert_eq!((plan.personality, plan.cgroups_path.as_deref()), (Some(8), Some("/a/b")));
+    assert_eq!(plan.annotations["k"], "v");
+    warns(&plan, "/linux/personality/flags: ignoring unsupported");
+    warns(&plan, "/linux/mountLabel: ignored");
+    bad("/linux/cgroupsPath", json!("a\0"), "/linux/cgroupsPath", "null byte");
+    for (member, value) in [
+        ("netDevices", json!({"eth0": {}})),
+        ("intelRdt", json!({"closID": "x"})),
+        ("memoryPolicy", json!({"mode": "MPOL_LOCAL"})),
+    ] {
+        let at = format!("/linux/{member}");
+        bad(&at, value, &at, &format!("{member} is not supported"));
+    }
+}

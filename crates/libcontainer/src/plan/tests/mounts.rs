@@ -1,0 +1,100 @@
+//! `mounts`.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn mount(value: Value) -> Mount {
+    good(&[("/mounts/0", value)]).mounts.remove(0)
+}
+
+#[test]
+fn mount_kinds() {
+    let bind = |source: &str, recursive| MountKind::Bind { source: source.into(), recursive };
+    let kind = |value| mount(value).kind;
+    assert_eq!(
+        kind(json!({"destination": "/d", "type": "bind", "source": "/s"})),
+        bind("/s", false)
+    );
+    let both = json!({"destination": "/d", "source": "s", "options": ["rbind", "bind", "sync"]});
+    assert_eq!(kind(both), bind("/bundle/s", true));
+    let none = json!({"destination": "/d", "type": "none", "source": "/s", "options": ["bind"]});
+    assert_eq!(kind(none), bind("/s", false));
+    for fstype in ["cgroup", "cgroup2"] {
+        assert_eq!(kind(json!({"destination": "/d", "type": fstype})), MountKind::Cgroup);
+    }
+    let options = FilesystemOptions { flags: vec!["rw".into(), "async".into()], values: vec![] };
+    assert_eq!(
+        kind(json!({"destination": "/d", "options": ["remount", "rw", "async"]})),
+        MountKind::Remount { bind: false, options }
+    );
+    let again = kind(json!({"destination": "/d", "options": ["remount", "bind", "nosuid"]}));
+    assert_eq!(again, MountKind::Remount { bind: true, options: FilesystemOptions::default() });
+}
+
+#[test]
+fn filesystem_options() {
+    let parts = |value| match mount(value).kind {
+        MountKind::Filesystem { source, options, .. } => (source, options.flags, options.values),
+        other => panic!("{other:?}"),
+    };
+    let options = json!(["ro", "size=1m,mode=0=1", "newinstance", "sync", "async", "mand"]);
+    let (source, flags, values) =
+        parts(json!({"destination": "/d", "type": "devpts", "options": options}));
+    assert_eq!(
+        (source.as_str(), flags),
+        ("none", vec!["ro".into(), "mand".into(), "newinstance".into()])
+    );
+    assert_eq!(values, [("size".into(), "1m".into()), ("mode".to_owned(), "0=1".to_owned())]);
+    let tmpfs = json!({"destination": "/d", "type": "tmpfs", "source": "s", "options": ["ro", "tmpcopyup"]});
+    let plan = mount(tmpfs.clone());
+    assert!(plan.copy_up && plan.attributes.set == 1);
+    assert_eq!(parts(tmpfs), ("s".into(), vec![], vec![]));
+    let plan = good(&[(
+        "/mounts/0",
+        json!({"destination": "d", "type": "sysfs", "options": ["tmpcopyup"]}),
+    )]);
+    assert_eq!(plan.mounts[0].destination, PathBuf::from("/d"));
+    assert!(!plan.mounts[0].copy_up);
+    warns(&plan, "/mounts/0: tmpcopyup is ignored");
+    warns(&plan, "/mounts/0/destination: mount destination d is not absolute");
+}
+
+#[test]
+fn bad_mounts() {
+    let cases = [
+        (json!({"destination": ""}), "/type", "name a filesystem type"),
+        (json!({"destination": "", "type": "tmpfs"}), "/destination", "must not be empty"),
+        (json!({"destination": "/a\0", "type": "tmpfs"}), "/destination", "null byte"),
+        (json!({"destination": "/a", "type": "tmp\0fs"}), "/type", "null byte"),
+        (
+            json!({"destination": "/a", "type": "tmpfs", "options": ["a", "b\0"]}),
+            "/options/1",
+            "null",
+        ),
+        (json!({"destination": "/a", "options": ["bind"]}), "/source", "needs a source"),
+        (
+            json!({"destination": "/a", "source": "/b", "options": ["bind", "ro", "size=3"]}),
+            "/options/2",
+            "unknown mount option \"size=3\": bind mounts cannot have any filesystem-specific options",
+        ),
+        (json!({"destination": "/a", "options": ["ridmap"]}), "/options/0", "not supported"),
+        (
+            json!({"destination": "/a", "uidMappings": [map(0, 0, 1)]}),
+            "/uidMappings",
+            "not supported",
+        ),
+        (json!({"destination": "/proc", "type": "tmpfs"}), "/destination", "is not of type proc"),
+        (
+            json!({"destination": "/x/../proc/self/.", "type": "tmpfs"}),
+            "/destination",
+            "is inside /proc",
+        ),
+    ];
+    for (value, at, words) in cases {
+        bad("/mounts/0", value, &format!("/mounts/0{at}"), words);
+    }
+    mount(json!({"destination": "/proc/uptime", "source": "/b", "options": ["bind"]}));
+    mount(json!({"destination": "/proc", "type": "proc"}));
+    mount(json!({"destination": "/process", "type": "tmpfs"}));
+}

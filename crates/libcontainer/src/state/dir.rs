@@ -1,0 +1,223 @@
+//! The directory that holds the state of one container.
+
+use std::ffi::OsStr;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{ExecDefaults, State};
+use crate::error::{Error, Result};
+
+const STATE: &str = "state.json";
+const EXEC: &str = "exec.json";
+const FILTER: &str = "filter.bpf";
+const START: &str = "start";
+const STATUS: &str = "status";
+
+/// The directory of one container.
+#[derive(Debug, Clone)]
+pub(crate) struct StateDir {
+    path: PathBuf,
+}
+
+impl StateDir {
+    /// The directory of container `id` below `root`, whether or not it is there.
+    pub(crate) fn new(root: &Path, id: &str) -> Self {
+        Self { path: root.join(id) }
+    }
+
+    /// Makes the directory.
+    ///
+    /// # Errors
+    /// `container with given ID already exists` when the id is taken.
+    pub(crate) fn create(&self) -> Result<()> {
+        let private = |recursive| {
+            let mut builder = DirBuilder::new();
+            builder.mode(0o700).recursive(recursive);
+            builder
+        };
+        let made = private(false).create(&self.path).or_else(|error| {
+            let root = self.path.parent().filter(|_| error.kind() == std::io::ErrorKind::NotFound);
+            let Some(root) = root else { return Err(error) };
+            private(true).create(root)?;
+            private(false).create(&self.path)
+        });
+        made.map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                Error::message("container with given ID already exists")
+            }
+            _ => Error::io("mkdir", &self.path, &error),
+        })
+    }
+
+    /// Whether the directory is there.
+    pub(crate) fn exists(&self) -> bool {
+        self.path.is_dir()
+    }
+
+    /// Reads state.json.
+    ///
+    /// # Errors
+    /// `container does not exist` without the directory; a message that names the file when it is
+    /// missing, empty or broken.
+    pub(crate) fn load(&self) -> Result<State> {
+        if !self.exists() {
+            return Err(Error::message("container does not exist"));
+        }
+        let state: State = self.read(STATE)?;
+        if state.format != super::FORMAT {
+            return Err(Error::message(format!(
+                "{:?}: written by another version (format {}, this one knows {})",
+                self.path.join(STATE),
+                state.format,
+                super::FORMAT
+            )));
+        }
+        Ok(state)
+    }
+
+    /// Replaces state.json.
+    pub(crate) fn save(&self, state: &State) -> Result<()> {
+        self.write(STATE, state)
+    }
+
+    /// Reads exec.json.
+    pub(crate) fn load_exec(&self) -> Result<ExecDefaults> {
+        self.read(EXEC)
+    }
+
+    /// Writes exec.json.
+    pub(crate) fn save_exec(&self, defaults: &ExecDefaults) -> Result<()> {
+        self.write(EXEC, defaults)
+    }
+
+    /// The compiled filter and its flags, if the container has one.
+    pub(crate) fn load_filter(&self) -> Result<Option<(u32, Vec<u8>)>> {
+        let path = self.path.join(FILTER);
+        match std::fs::read(&path) {
+            Ok(bytes) => match bytes.split_first_chunk() {
+                Some((flags, program)) if !program.is_empty() => {
+                    Ok(Some((u32::from_ne_bytes(*flags), program.to_vec())))
+                }
+                _ => Err(Error::message(format!("{path:?}: broken seccomp filter"))),
+            },
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("read", path, &error)),
+        }
+    }
+
+    /// Writes the compiled filter.
+    pub(crate) fn save_filter(&self, flags: u32, program: &[u8]) -> Result<()> {
+        let mut bytes = flags.to_ne_bytes().to_vec();
+        bytes.extend_from_slice(program);
+        replace(&self.path.join(FILTER), &bytes, 0o600)
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let path = self.path.join(name);
+        let bytes = std::fs::read(&path).map_err(|error| Error::io("read", &path, &error))?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Error::message(format!("{path:?}: broken container state: {error}")))
+    }
+
+    fn write(&self, name: &str, value: &impl Serialize) -> Result<()> {
+        let path = self.path.join(name);
+        let bytes = serde_json::to_vec(value)
+            .map_err(|error| Error::message(format!("{path:?}: {error}")))?;
+        replace(&path, &bytes, 0o600)
+    }
+
+    /// Makes the two FIFOs between the created process and `start`, and opens both for the
+    /// process: (where it reads the word to go, where it reports a failure).
+    pub(crate) fn make_fifos(&self) -> Result<(OwnedFd, OwnedFd)> {
+        let fifo = |name: &str| {
+            let path = self.path.join(name);
+            mkfifo(&path, Mode::from_bits_truncate(0o600))
+                .map_err(|errno| Error::os("mkfifo", &path, errno))?;
+            // Both directions, so that opening does not wait and nobody sees an early end.
+            open(&path, OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW, Mode::empty())
+                .map_err(|errno| Error::os("open", &path, errno))
+        };
+        Ok((fifo(START)?, fifo(STATUS)?))
+    }
+
+    /// Opens the FIFOs for `start`: (where the word to go is written, where a failure is read).
+    ///
+    /// # Errors
+    /// `ENXIO` when no process is waiting any more.
+    pub(crate) fn open_fifos(&self) -> nix::Result<(OwnedFd, OwnedFd)> {
+        let flags = OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+        let status =
+            open(&self.path.join(STATUS), flags | OFlag::O_RDONLY, Mode::empty())?;
+        let start = open(&self.path.join(START), flags | OFlag::O_WRONLY, Mode::empty())?;
+        Ok((start, status))
+    }
+
+    /// Whether the container was created and not started.
+    pub(crate) fn awaits_start(&self) -> bool {
+        self.path.join(START).symlink_metadata().is_ok()
+    }
+
+    /// Takes the right to start the container; only one caller ever gets it.
+    pub(crate) fn claim_start(&self) -> bool {
+        let claimed = std::fs::remove_file(self.path.join(START)).is_ok();
+        if claimed {
+            let _ = std::fs::remove_file(self.path.join(STATUS));
+        }
+        claimed
+    }
+
+    /// Removes the directory and all in it; one that is gone already is fine.
+    pub(crate) fn remove(&self) -> Result<()> {
+        match std::fs::remove_dir_all(&self.path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io("remove", &self.path, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Puts a file with these bytes at `path` by rename: it is there whole or not at all, no link that
+/// lies at `path` is followed, and its mode does not depend on the umask.
+pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let (temporary, mut file) = open_beside(path, mode)?;
+    let done = file.write_all(bytes).and_then(|()| std::fs::rename(&temporary, path));
+    done.map_err(|error| {
+        let _ = std::fs::remove_file(&temporary);
+        Error::io("write", path, &error)
+    })
+}
+
+/// Opens a new file `.NAME.tmp` beside `path`.
+pub(crate) fn open_beside(path: &Path, mode: u32) -> Result<(PathBuf, File)> {
+    use std::os::unix::fs::PermissionsExt;
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or(OsStr::new("file")));
+    name.push(format!(".{}", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(mode).custom_flags(nix::libc::O_NOFOLLOW);
+    let file = match options.open(&temporary) {
+        // A process with this number died here before: its leftover is nobody's.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let _ = std::fs::remove_file(&temporary);
+            options.open(&temporary)
+        }
+        other => other,
+    };
+    let file = file.map_err(|error| Error::io("open", path, &error))?;
+    if mode & 0o077 != 0 {
+        file.set_permissions(std::fs::Permissions::from_mode(mode))
+            .map_err(|error| Error::io("chmod", path, &error))?;
+    }
+    Ok((temporary, file))
+}

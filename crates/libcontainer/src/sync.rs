@@ -1,0 +1,188 @@
+//! The talk between the runtime (parent) and the process that becomes the container (child).
+//!
+//! One `SOCK_SEQPACKET` pair, one datagram a message: a tag byte and what belongs to it.
+//!
+//! ```text
+//!   parent                                    child
+//!     | clone3 ------------------------------> |
+//!     | id maps, v1 cgroups                    | waits, if it must
+//!     | Go ----------------------------------> |
+//!     | limits, filter, files of state         | rootfs, mounts, devices
+//!     |                                        |
+//!     | <------------------------------- Hooks | only with prestart or createRuntime hooks
+//!     | runs them                              |
+//!     | Go ----------------------------------> | createContainer hooks, pivot_root,
+//!     |                                        | masks, terminal
+//!     | <------------------ Console(pty) ----- | only with a terminal
+//!     | Go ----------------------------------> | limits are in force: user, capabilities
+//!     | <------------------ Listener(number) - | only with a notifying filter
+//!     | Go ----------------------------------> |
+//!     | <------------------ Ready(rlimits) --- | the executable is found
+//!     | rlimits that the child could not set   |
+//!     | state, pid file                        |
+//!     | Go ----------------------------------> | belongs to nobody now; waits for start
+//! ```
+//!
+//! At any point the child may send `Failed(text)` and exit. Success after the last `Go` is
+//! silent: execve(2) closes the socket (`run`, `exec`) or the status FIFO (`create`, `start`).
+//! The end of the connection tells each side that the other is gone.
+//!
+//! Once a filter is loaded the child uses read(2) and write(2) alone, which every profile that
+//! lets a program live must allow.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+
+use crate::error::{Error, Result};
+
+/// Largest message; longer error texts are cut.
+const MAX_MESSAGE: usize = 4096;
+
+/// What the child says.
+#[derive(Debug)]
+pub(crate) enum Report {
+    /// Mounts are done: time for the hooks of the runtime namespace.
+    Hooks,
+    /// The pseudo-terminal's master side.
+    Console(OwnedFd),
+    /// pidfd of a process that a relay made.
+    Handle(OwnedFd),
+    /// Number of the seccomp notification descriptor in the child.
+    Listener(i32),
+    /// All is set up but the rlimits whose bits (by kernel number) are set.
+    Ready(u32),
+    /// Set-up failed; the text says why.
+    Failed(String),
+    /// The connection ended.
+    Gone,
+}
+
+const HOOKS: u8 = b'h';
+const CONSOLE: u8 = b'c';
+const HANDLE: u8 = b'p';
+const LISTENER: u8 = b'l';
+const READY: u8 = b'r';
+const FAILED: u8 = b'f';
+const GO: u8 = b'g';
+
+/// The two ends: the parent's and the child's.
+pub(crate) fn pair() -> Result<(ParentEnd, ChildEnd)> {
+    let (parent, child) =
+        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+            .map_err(|errno| Error::os("socketpair", "", errno))?;
+    Ok((ParentEnd(parent), ChildEnd(child)))
+}
+
+/// What the runtime holds.
+#[derive(Debug)]
+pub(crate) struct ParentEnd(OwnedFd);
+
+impl ParentEnd {
+    /// Lets the child go on.
+    ///
+    /// # Errors
+    /// `EPIPE` when it is gone.
+    pub(crate) fn go(&self) -> nix::Result<()> {
+        sys::socket::send(self.0.as_fd(), &[GO], &[])
+    }
+
+    /// Waits for the child's next word.
+    pub(crate) fn receive(&self) -> Result<Report> {
+        let mut buffer = [0_u8; MAX_MESSAGE];
+        let (length, mut fds) = sys::socket::receive(self.0.as_fd(), &mut buffer)
+            .or_else(|errno| if errno == Errno::ECONNRESET { Ok((0, vec![])) } else { Err(errno) })
+            .map_err(|errno| Error::os("receive from container process", "", errno))?;
+        let Some((tag, rest)) = buffer[..length].split_first() else { return Ok(Report::Gone) };
+        let number = rest.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
+        match (*tag, number, fds.pop()) {
+            (HOOKS, ..) => Ok(Report::Hooks),
+            (CONSOLE, _, Some(master)) => Ok(Report::Console(master)),
+            (HANDLE, _, Some(pidfd)) => Ok(Report::Handle(pidfd)),
+            (LISTENER, Some(fd), _) => Ok(Report::Listener(fd.cast_signed())),
+            (READY, Some(rlimits), _) => Ok(Report::Ready(rlimits)),
+            (FAILED, ..) => Ok(Report::Failed(String::from_utf8_lossy(rest).into_owned())),
+            _ => Err(Error::message("the container process sent a message nobody knows")),
+        }
+    }
+}
+
+impl AsFd for ParentEnd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// What the container process holds until execve(2).
+#[derive(Debug)]
+pub(crate) struct ChildEnd(OwnedFd);
+
+impl ChildEnd {
+    fn tell(&self, tag: u8, payload: &[u8]) -> Result<()> {
+        let mut message = Vec::with_capacity(1 + payload.len());
+        message.push(tag);
+        message.extend_from_slice(payload);
+        message.truncate(MAX_MESSAGE);
+        nix::unistd::write(&self.0, &message)
+            .map(drop)
+            .map_err(|errno| Error::os("send to runtime", "", errno))
+    }
+
+    /// Waits for `Go`. A runtime that has died ends this process: nothing may go on without it.
+    pub(crate) fn wait_go(&self) -> Result<()> {
+        let mut buffer = [0_u8; 1];
+        loop {
+            match nix::unistd::read(&self.0, &mut buffer) {
+                Ok(1) => return Ok(()),
+                Err(Errno::EINTR) => {}
+                _ => sys::clone::exit_now(1),
+            }
+        }
+    }
+
+    /// Asks for the hooks of the runtime namespace and waits for their end.
+    pub(crate) fn hooks(&self) -> Result<()> {
+        self.tell(HOOKS, &[])?;
+        self.wait_go()
+    }
+
+    /// Hands over the master side of the terminal.
+    pub(crate) fn console(&self, master: BorrowedFd<'_>) -> Result<()> {
+        self.pass(CONSOLE, master)
+    }
+
+    /// A relay hands over the process that it made.
+    pub(crate) fn hand_over(&self, pidfd: BorrowedFd<'_>) -> Result<()> {
+        self.pass(HANDLE, pidfd)
+    }
+
+    fn pass(&self, tag: u8, fd: BorrowedFd<'_>) -> Result<()> {
+        sys::socket::send(self.0.as_fd(), &[tag], &[fd])
+            .map_err(|errno| Error::os("send descriptor to runtime", "", errno))
+    }
+
+    /// Tells the number of the notification descriptor, which the runtime then copies.
+    pub(crate) fn listener(&self, fd: BorrowedFd<'_>) -> Result<()> {
+        self.tell(LISTENER, &fd.as_raw_fd().to_ne_bytes())?;
+        self.wait_go()
+    }
+
+    /// Reports that all is set up, and waits to be released.
+    pub(crate) fn ready(&self, pending_rlimits: u32) -> Result<()> {
+        self.tell(READY, &pending_rlimits.to_ne_bytes())?;
+        self.wait_go()
+    }
+
+    /// Reports the failure that ends this process.
+    pub(crate) fn failed(&self, error: &Error) {
+        // Nobody is left to hear of a failure to report a failure.
+        let _ = self.tell(FAILED, error.to_string().as_bytes());
+    }
+}
+
+impl AsFd for ChildEnd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

@@ -1,0 +1,260 @@
+//! Log records as engines read them.
+//!
+//! containerd takes the last record of the file whose level is `error`; Podman reads the whole
+//! file as one JSON object. So a failure is exactly one record, and a success none, unless
+//! somebody asks for more with `--debug` or `--log-level`.
+
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Write as _};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use libcontainer::{Error, Result};
+
+use crate::clock;
+
+/// How a record is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// `time="…" level=error msg="…"`
+    Text,
+    /// `{"level":"error","msg":"…","time":"…"}`
+    Json,
+}
+
+/// How much a record matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// Why the command failed.
+    Error,
+    /// What was passed over.
+    Warning,
+    /// Worth to know.
+    Info,
+    /// What was done.
+    Debug,
+}
+
+impl Level {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+
+    /// The four letters that stand for it on a terminal.
+    fn short(self) -> &'static str {
+        match self {
+            Self::Error => "ERRO",
+            Self::Warning => "WARN",
+            Self::Info => "INFO",
+            Self::Debug => "DEBU",
+        }
+    }
+}
+
+/// Where records go.
+#[derive(Debug)]
+pub(crate) struct Log {
+    file: Option<File>,
+    format: Format,
+    most: Level,
+}
+
+impl Log {
+    /// Records as text on standard error, errors only.
+    pub(crate) fn stderr() -> Self {
+        Self {
+            file: None,
+            format: Format::Text,
+            most: Level::Error,
+        }
+    }
+
+    /// Records of at most level `most` appended to `path`, or on standard error without one.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be opened or made.
+    pub(crate) fn open(path: Option<&Path>, format: Format, most: Level) -> Result<Self> {
+        let open = |path| {
+            OpenOptions::new()
+                .append(true)
+                .create(true)
+                .mode(0o644)
+                .open(path)
+                .map_err(|error| Error::io("open log file", path, &error))
+        };
+        Ok(Self {
+            file: path.map(open).transpose()?,
+            format,
+            most,
+        })
+    }
+
+    /// Writes why the command failed: a record, and with a log file also the plain message on
+    /// standard error, where conmon and people look.
+    pub(crate) fn error(&self, message: &str) {
+        self.record(Level::Error, message);
+        if self.file.is_some() {
+            to_stderr(&format!("{}\n", escape(message)));
+        }
+    }
+
+    /// Writes what was done, if it was asked for.
+    pub(crate) fn debug(&self, message: &str) {
+        self.record(Level::Debug, message);
+    }
+
+    /// A hint for people on standard error, unless that carries JSON records.
+    pub(crate) fn hint(&self, text: &str) {
+        if self.file.is_some() || self.format == Format::Text {
+            to_stderr(&format!("{text}\n"));
+        }
+    }
+
+    fn record(&self, level: Level, message: &str) {
+        if level > self.most {
+            return;
+        }
+        match &self.file {
+            Some(file) => {
+                let mut file: &File = file;
+                let line = record(self.format, level, message, &clock::now());
+                // One write call, so that records of commands at work at once do not mix. If it
+                // fails (a full disk), the message on standard error is what remains.
+                if file.write_all(line.as_bytes()).is_err() && level > Level::Error {
+                    to_stderr(&line);
+                }
+            }
+            None if self.format == Format::Text && io::stderr().is_terminal() => {
+                to_stderr(&format!("{}[0000] {}\n", level.short(), escape(message)));
+            }
+            None => to_stderr(&record(self.format, level, message, &clock::now())),
+        }
+    }
+}
+
+/// Nobody is left to tell when standard error is closed.
+fn to_stderr(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// One record with its line end.
+fn record(format: Format, level: Level, message: &str, time: &str) -> String {
+    let level = level.name();
+    match format {
+        Format::Text => {
+            format!(
+                "time=\"{time}\" level={level} msg={}\n",
+                text_value(message)
+            )
+        }
+        Format::Json => {
+            let message = serde_json::Value::from(message);
+            format!("{{\"level\":\"{level}\",\"msg\":{message},\"time\":\"{time}\"}}\n")
+        }
+    }
+}
+
+/// Quoted unless it is one plain word, as logrus does.
+fn text_value(message: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._/@^+".contains(c);
+    if !message.is_empty() && message.chars().all(plain) {
+        return message.to_owned();
+    }
+    let quoted = message.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{}\"", escape(&quoted))
+}
+
+/// The text without characters that steer a terminal or begin a new line: container ids, paths
+/// and program names in messages come from outside.
+pub(crate) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if u32::from(c) < 0x20 || c == '\x7f' => {
+                // Writing into a String cannot fail.
+                let _ = write!(out, "\\x{:02x}", u32::from(c));
+            }
+            c if c.is_control() || is_direction(c) => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Characters that turn the direction of writing and so make text look like another.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIME: &str = "2026-01-02T03:04:05Z";
+
+    #[test]
+    fn text_as_logrus_writes_it() {
+        assert_eq!(
+            record(Format::Text, Level::Error, "exec: \"x\": not found", TIME),
+            "time=\"2026-01-02T03:04:05Z\" level=error msg=\"exec: \\\"x\\\": not found\"\n"
+        );
+        assert_eq!(
+            record(Format::Text, Level::Warning, "plain/word", TIME),
+            "time=\"2026-01-02T03:04:05Z\" level=warning msg=plain/word\n"
+        );
+    }
+
+    #[test]
+    fn text_is_always_one_line() {
+        let line = record(
+            Format::Text,
+            Level::Error,
+            "a\nlevel=error\t\x1b[31m\u{85}\\",
+            TIME,
+        );
+        assert_eq!(
+            line,
+            "time=\"2026-01-02T03:04:05Z\" level=error \
+             msg=\"a\\nlevel=error\\t\\x1b[31m\\u0085\\\\\"\n"
+        );
+    }
+
+    #[test]
+    fn json_has_the_three_keys_in_order() {
+        assert_eq!(
+            record(Format::Json, Level::Error, "a \"b\"\n\x1b\\", TIME),
+            "{\"level\":\"error\",\"msg\":\"a \\\"b\\\"\\n\\u001b\\\\\",\"time\":\"2026-01-02T03:04:05Z\"}\n"
+        );
+    }
+
+    #[test]
+    fn json_reads_back() {
+        let message: String = (0..0x300).filter_map(char::from_u32).collect();
+        let line = record(Format::Json, Level::Error, &message, TIME);
+        assert_eq!(line.matches('\n').count(), 1);
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["msg"], message);
+    }
+
+    #[test]
+    fn empty_message_is_quoted() {
+        assert!(record(Format::Text, Level::Error, "", TIME).ends_with("msg=\"\"\n"));
+    }
+
+    #[test]
+    fn escape_leaves_other_languages_alone() {
+        assert_eq!(escape("옹기 ümlaut \u{202e}"), "옹기 ümlaut \\u202e");
+    }
+}

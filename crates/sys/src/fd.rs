@@ -1,0 +1,134 @@
+//! File descriptors in bulk: close_range(2), inherited descriptors, execveat(2).
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::libc;
+
+/// Marks every descriptor from `first` on close-on-exec.
+///
+/// # Errors
+/// Those of reading /proc/self/fd on kernels without `CLOSE_RANGE_CLOEXEC` (before 5.11).
+pub fn cloexec_from(first: RawFd) -> nix::Result<()> {
+    const CLOSE_RANGE_CLOEXEC: u32 = 4;
+    // SAFETY: integers only; closing nothing, only a flag changes.
+    let ret = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, CLOSE_RANGE_CLOEXEC) };
+    match Errno::result(ret) {
+        Ok(_) => Ok(()),
+        Err(Errno::ENOSYS | Errno::EINVAL | Errno::EPERM) => cloexec_each(first),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn cloexec_each(first: RawFd) -> nix::Result<()> {
+    let entries = std::fs::read_dir("/proc/self/fd").map_err(|_| Errno::ENOSYS)?;
+    let fds: Vec<RawFd> = entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|&fd| fd >= first)
+        .collect();
+    for fd in fds {
+        // SAFETY: the flag is set on whatever descriptor that is; one that has gone meanwhile
+        // (the directory's own) gives EBADF, which does not matter.
+        unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+    Ok(())
+}
+
+/// Lets `fd` stay open over execve(2).
+pub fn keep_over_exec(fd: BorrowedFd<'_>) -> nix::Result<()> {
+    fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty())).map(drop)
+}
+
+/// Whether descriptor `fd` of the runtime's caller is open.
+pub fn is_open(fd: RawFd) -> bool {
+    // SAFETY: F_GETFD only looks.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
+}
+
+/// Lets descriptor number `fd`, which the caller of the runtime left open for the container,
+/// stay open over execve(2).
+///
+/// # Errors
+/// `EBADF` when there is none.
+pub fn inherit(fd: RawFd) -> nix::Result<()> {
+    // SAFETY: only the close-on-exec flag of a number changes.
+    Errno::result(unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }).map(drop)
+}
+
+/// Makes `fd` this process's descriptor number `target` (0, 1 or 2), open over execve(2).
+pub fn replace_standard(fd: BorrowedFd<'_>, target: RawFd) -> nix::Result<()> {
+    debug_assert!((0..=2).contains(&target));
+    // SAFETY: the standard descriptors belong to the process as a whole; nothing owns them.
+    Errno::result(unsafe { libc::dup2(fd.as_raw_fd(), target) }).map(drop)
+}
+
+/// A new anonymous file (memfd_create(2)) called `name` that can be sealed.
+pub fn sealable_memfd(name: &str) -> nix::Result<OwnedFd> {
+    let name = crate::raw::c_str(name)?;
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    // SAFETY: `name` outlives the call.
+    let ret = unsafe { libc::syscall(libc::SYS_memfd_create, name.as_ptr(), flags) };
+    // SAFETY: memfd_create returns a new descriptor.
+    unsafe { crate::raw::new_fd(ret) }
+}
+
+/// Whether `fd` is a memfd that nobody can write to any more.
+pub fn is_sealed(fd: BorrowedFd<'_>) -> bool {
+    let all = libc::F_SEAL_WRITE | libc::F_SEAL_GROW | libc::F_SEAL_SHRINK | libc::F_SEAL_SEAL;
+    // SAFETY: F_GET_SEALS only looks; it fails on other files.
+    let seals = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GET_SEALS) };
+    seals >= 0 && seals & all == all
+}
+
+fn pointers(list: &[CString]) -> Vec<*const libc::c_char> {
+    list.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
+}
+
+/// Replaces the process by the program behind `program`.
+///
+/// # Errors
+/// Those of execveat(2); it returns only on failure.
+pub fn exec_fd(program: BorrowedFd<'_>, args: &[CString], env: &[CString]) -> Errno {
+    let (args, env) = (pointers(args), pointers(env));
+    // SAFETY: both arrays end with a null pointer and hold C strings that outlive the call.
+    unsafe {
+        libc::syscall(
+            libc::SYS_execveat,
+            program.as_raw_fd(),
+            c"".as_ptr(),
+            args.as_ptr(),
+            env.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        );
+    }
+    Errno::last()
+}
+
+/// Replaces the process by the program at `path`.
+///
+/// # Errors
+/// Those of execve(2); it returns only on failure.
+pub fn exec_path(path: &CStr, args: &[CString], env: &[CString]) -> Errno {
+    let (args, env) = (pointers(args), pointers(env));
+    // SAFETY: as in `exec_fd`.
+    unsafe { libc::syscall(libc::SYS_execve, path.as_ptr(), args.as_ptr(), env.as_ptr()) };
+    Errno::last()
+}
+
+/// Takes over a descriptor received as a bare number.
+///
+/// # Safety
+/// `fd` must be open and owned by nobody else.
+pub(crate) unsafe fn own(fd: RawFd) -> OwnedFd {
+    // SAFETY: the caller vouches for it.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// Standard input, output or error of the process, if it is open.
+pub fn standard(fd: RawFd) -> Option<BorrowedFd<'static>> {
+    // SAFETY: the standard descriptors are never closed by this program, so once found open they
+    // stay open.
+    ((0..=2).contains(&fd) && is_open(fd)).then(|| unsafe { BorrowedFd::borrow_raw(fd) })
+}

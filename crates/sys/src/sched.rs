@@ -1,0 +1,97 @@
+//! sched_setattr(2) and ioprio_set(2) for the calling process.
+
+use nix::errno::Errno;
+use nix::libc;
+
+/// `struct sched_attr`, first version.
+#[repr(C)]
+#[derive(Debug, Default, Clone, Copy)]
+pub struct SchedAttr {
+    size: u32,
+    /// `SCHED_*`
+    pub policy: u32,
+    /// `SCHED_FLAG_*`
+    pub flags: u64,
+    /// Nice value, -20 to 19.
+    pub nice: i32,
+    /// Static priority.
+    pub priority: u32,
+    /// Nanoseconds.
+    pub runtime: u64,
+    /// Nanoseconds.
+    pub deadline: u64,
+    /// Nanoseconds.
+    pub period: u64,
+}
+
+/// Sets the scheduling policy of the calling thread.
+///
+/// # Errors
+/// Those of sched_setattr(2).
+pub fn set_scheduler(mut attr: SchedAttr) -> nix::Result<()> {
+    attr.size = u32::try_from(size_of::<SchedAttr>()).map_err(|_| Errno::E2BIG)?;
+    // SAFETY: `attr` outlives the call and says its own size.
+    let ret = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attr, 0) };
+    Errno::result(ret).map(drop)
+}
+
+/// Sets the I/O priority of the calling process: class in the top three bits of 16, level below.
+///
+/// # Errors
+/// Those of ioprio_set(2).
+pub fn set_io_priority(priority: u32) -> nix::Result<()> {
+    const IOPRIO_WHO_PROCESS: i32 = 1;
+    // SAFETY: integers only.
+    let ret = unsafe { libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, priority) };
+    Errno::result(ret).map(drop)
+}
+
+/// Lets the calling thread run on every CPU that its cpuset allows.
+///
+/// # Errors
+/// Those of sched_setaffinity(2).
+pub fn reset_affinity() -> nix::Result<()> {
+    // The kernel takes the intersection with the cpuset; 8192 CPUs is its largest build.
+    let all = [u8::MAX; 1024];
+    // SAFETY: pointer and length describe `all`.
+    let ret = unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, all.len(), all.as_ptr()) };
+    Errno::result(ret).map(drop)
+}
+
+/// Soft and hard limit of `resource` of the calling process; `u64::MAX` is no limit.
+///
+/// # Errors
+/// `EINVAL` for a resource that the kernel does not know.
+pub fn rlimit(resource: u32) -> nix::Result<(u64, u64)> {
+    let mut old = [0_u64; 2];
+    // SAFETY: prlimit64 writes two 64-bit numbers.
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_prlimit64,
+            0,
+            resource,
+            std::ptr::null::<u64>(),
+            old.as_mut_ptr(),
+        )
+    };
+    Errno::result(ret).map(|_| (old[0], old[1]))
+}
+
+/// Sets the limits of process `pid`, 0 for the calling one.
+///
+/// # Errors
+/// `EPERM` for a hard limit above the present one without CAP_SYS_RESOURCE; those of prlimit(2).
+pub fn set_rlimit(pid: i32, resource: u32, soft: u64, hard: u64) -> nix::Result<()> {
+    let new = [soft, hard];
+    // SAFETY: prlimit64 reads two 64-bit numbers.
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_prlimit64,
+            pid,
+            resource,
+            new.as_ptr(),
+            std::ptr::null_mut::<u64>(),
+        )
+    };
+    Errno::result(ret).map(drop)
+}

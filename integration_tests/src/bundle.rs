@@ -1,0 +1,434 @@
+//! A bundle in a directory of its own, the container made from it, and what is left of both.
+
+use crate::cgroups::{Cgroups, View};
+use crate::config::default_config;
+use crate::leaks;
+use crate::output::{DEADLINE, Output, run_in, wait_until};
+use crate::{busybox, capability_mask, host_keyring, namespace_link, runtime, runtimetest};
+use serde_json::{Map, Value, json};
+use std::cell::RefCell;
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What the root file system is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rootfs {
+    /// Only `/runtimetest`.
+    Tools,
+    /// busybox with its links in /bin, and `/runtimetest`.
+    Busybox,
+}
+
+const APPLETS: &[&str] = &[
+    "sh", "echo", "cat", "sleep", "ls", "mount", "ps", "tty", "grep", "true", "false", "id", "env", "kill", "stat", "head", "test",
+];
+
+/// A bundle with a unique container id, its own state directory (`--root`), and cleaning up on drop.
+pub struct Bundle {
+    /// Container id, also the name of its cgroup.
+    pub id: String,
+    /// The configuration; written when the runtime is called by [`Self::create`] or [`Self::run`].
+    pub config: Value,
+    /// Additional facts for `runtimetest check`.
+    pub expect: Value,
+    dir: PathBuf,
+    log: RefCell<Option<fs::File>>,
+}
+
+/// Namespace types of config.json and their names in /proc/PID/ns.
+const NAMESPACES: &[(&str, &str)] = &[
+    ("pid", "pid"), ("network", "net"), ("mount", "mnt"), ("ipc", "ipc"), ("uts", "uts"), ("user", "user"),
+    ("cgroup", "cgroup"), ("time", "time"),
+];
+
+impl Bundle {
+    /// A bundle whose process is `/runtimetest ARG…`, by the default configuration.
+    pub fn new(args: &[&str]) -> Self {
+        Self::with(Rootfs::Tools, &[&["/runtimetest"], args].concat())
+    }
+
+    /// A bundle whose process is `runtimetest check`.
+    pub fn check() -> Self {
+        Self::new(&["check"])
+    }
+
+    /// A bundle with the given root file system and whole command line.
+    pub fn with(rootfs: Rootfs, args: &[&str]) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = format!("onggi-it-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let dir = std::env::temp_dir().join(&id);
+        let mut config = default_config(args);
+        config["linux"]["cgroupsPath"] = json!(format!("/{id}"));
+        if Cgroups::detect().view() == View::V2 {
+            // As `runc spec` does: without it the v2 mount would show the host's tree.
+            push(&mut config, "/linux/namespaces", json!({ "type": "cgroup" }));
+        }
+        let bundle = Self { id, config, expect: json!({}), dir, log: RefCell::new(None) };
+        bundle.make_rootfs(rootfs).unwrap_or_else(|e| panic!("make bundle {}: {e}", bundle.dir.display()));
+        bundle
+    }
+
+    fn make_rootfs(&self, kind: Rootfs) -> std::io::Result<()> {
+        let rootfs = self.rootfs();
+        for dir in ["proc", "sys", "dev", "tmp", "etc", "run", "bin"] {
+            fs::DirBuilder::new().recursive(true).mode(0o755).create(rootfs.join(dir))?;
+        }
+        fs::set_permissions(rootfs.join("tmp"), fs::Permissions::from_mode(0o1777))?;
+        fs::copy(runtimetest(), rootfs.join("runtimetest"))?;
+        if let (Rootfs::Busybox, Some(path)) = (kind, busybox()) {
+            fs::copy(path, rootfs.join("bin/busybox"))?;
+            for name in APPLETS {
+                symlink("busybox", rootfs.join("bin").join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The temporary directory that holds everything of this test; the bundle itself.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The root file system.
+    pub fn rootfs(&self) -> PathBuf {
+        self.dir.join("rootfs")
+    }
+
+    /// The runtime's state directory.
+    pub fn state_root(&self) -> PathBuf {
+        self.dir.join("state")
+    }
+
+    /// Sets the value at a JSON pointer, making the objects on the way.
+    pub fn set(&mut self, pointer: &str, value: Value) -> &mut Self {
+        let mut place = &mut self.config;
+        for key in pointer.trim_start_matches('/').split('/') {
+            if place.is_null() {
+                *place = Value::Object(Map::new());
+            }
+            place = match place {
+                Value::Array(list) => {
+                    let index: usize = key.parse().unwrap_or_else(|_| panic!("{pointer}: {key} is no index"));
+                    &mut list[index]
+                }
+                other => &mut other[key],
+            };
+        }
+        *place = value;
+        self
+    }
+
+    /// Takes away the value at a pointer whose parent is an object.
+    pub fn unset(&mut self, pointer: &str) -> &mut Self {
+        let (parent, key) = pointer.rsplit_once('/').unwrap_or(("", pointer));
+        if let Some(Value::Object(map)) = self.config.pointer_mut(parent) {
+            map.remove(key);
+        }
+        self
+    }
+
+    /// Appends to the list at a pointer, making it when absent.
+    pub fn push(&mut self, pointer: &str, value: Value) -> &mut Self {
+        push(&mut self.config, pointer, value);
+        self
+    }
+
+    /// Sets the process's whole command line.
+    pub fn args(&mut self, args: &[&str]) -> &mut Self {
+        self.set("/process/args", json!(args))
+    }
+
+    /// Gives the process every capability set as named.
+    pub fn capabilities(&mut self, names: &[&str]) -> &mut Self {
+        for set in ["bounding", "effective", "permitted", "inheritable", "ambient"] {
+            self.set(&format!("/process/capabilities/{set}"), json!(names));
+        }
+        self
+    }
+
+    /// A new user namespace that maps 0.. to 100000.. with 65536 ids, and a rootfs owned so.
+    pub fn user_namespace(&mut self) -> &mut Self {
+        let map = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);
+        self.push("/linux/namespaces", json!({ "type": "user" }));
+        self.set("/linux/uidMappings", map.clone()).set("/linux/gidMappings", map);
+        self.own_rootfs(100_000);
+        self
+    }
+
+    /// Gives the root file system to a user and group of this number.
+    pub fn own_rootfs(&self, id: u32) {
+        own(&self.rootfs(), id);
+    }
+
+    /// Gives another tree to a user and group of this number.
+    pub fn own_tree(&self, dir: &Path, id: u32) {
+        own(dir, id);
+    }
+
+    /// Writes config.json as it stands, and the copies that `runtimetest check` reads.
+    pub fn write(&self) {
+        let mut expect = self.expect.clone();
+        let host: Map<String, Value> = NAMESPACES.iter().map(|(kind, link)| ((*kind).to_owned(), json!(namespace_link("self", link)))).collect();
+        let bounding = capability_mask("CapBnd") & capability_mask("CapPrm");
+        let cgroups = Cgroups::detect();
+        let facts = [
+            ("hostNamespaces", Value::Object(host)),
+            ("hostBounding", json!(format!("{bounding:x}"))),
+            ("cgroupControllers", json!(cgroups.names())),
+            ("hostKeyring", json!(host_keyring())),
+            ("cgroup", self.config["linux"]["cgroupsPath"].clone()),
+        ];
+        for (key, value) in facts {
+            if expect[key].is_null() {
+                expect[key] = value;
+            }
+        }
+        let config = serde_json::to_vec_pretty(&self.config).unwrap_or_default();
+        let files = [
+            (self.dir.join("config.json"), config.clone()),
+            (self.rootfs().join("config.json"), config),
+            (self.rootfs().join("expect.json"), expect.to_string().into_bytes()),
+        ];
+        for (path, bytes) in files {
+            if path.parent().is_some_and(Path::exists) {
+                fs::write(&path, bytes).unwrap_or_else(|e| panic!("write {}: {e}", path.display()));
+            }
+        }
+    }
+
+    /// The runtime with `--root` and the given words.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(runtime());
+        command.arg("--root").arg(self.state_root()).args(args);
+        command.env(leaks::MARK, &self.id).env_remove("XDG_RUNTIME_DIR").current_dir(&self.dir);
+        command
+    }
+
+    /// Calls the runtime.
+    #[track_caller]
+    pub fn call(&self, args: &[&str]) -> Output {
+        run_in(&mut self.command(args), Stdio::null(), DEADLINE)
+    }
+
+    /// Calls the runtime with a file as standard input.
+    #[track_caller]
+    pub fn call_with_stdin(&self, args: &[&str], stdin: Stdio) -> Output {
+        run_in(&mut self.command(args), stdin, DEADLINE)
+    }
+
+    /// Writes the configuration and runs the container in the foreground.
+    #[track_caller]
+    pub fn run(&self) -> Output {
+        self.run_with(&[])
+    }
+
+    /// The same with options after the verb.
+    #[track_caller]
+    pub fn run_with(&self, options: &[&str]) -> Output {
+        self.write();
+        self.call(&[&["run", "--bundle", &self.path()], options, &[&self.id]].concat())
+    }
+
+    /// Runs `runtimetest check` and panics on any finding or leak.
+    #[track_caller]
+    pub fn run_check(&self) {
+        let output = self.run();
+        output.checked().ok();
+        self.assert_clean();
+    }
+
+    /// Writes the configuration and creates the container; the process's output is kept for
+    /// [`Self::logs`].
+    #[track_caller]
+    pub fn create(&self) -> Output {
+        self.create_with(&[])
+    }
+
+    /// The same with options after the verb.
+    #[track_caller]
+    pub fn create_with(&self, options: &[&str]) -> Output {
+        self.write();
+        self.detached(&[&["create", "--bundle", &self.path()], options, &[&self.id]].concat())
+    }
+
+    /// Calls the runtime so that the process it leaves writes to the log. Runtime and container
+    /// share the descriptors, as under an engine, so the output holds both.
+    #[track_caller]
+    pub fn detached(&self, args: &[&str]) -> Output {
+        let path = self.dir.join("log");
+        let open = || fs::OpenOptions::new().append(true).read(true).create(true).open(&path);
+        let file = open().unwrap_or_else(|e| panic!("open {}: {e}", path.display()));
+        let before = self.logs().len();
+        let mut command = self.command(args);
+        let status = crate::output::run_to(&mut command, &file, DEADLINE);
+        let text = self.logs();
+        *self.log.borrow_mut() = Some(file);
+        let said = text.get(before..).unwrap_or_default().to_owned();
+        Output { command: format!("{command:?}"), code: status, stdout: said.clone(), stderr: said }
+    }
+
+    /// What the created process has written so far.
+    pub fn logs(&self) -> String {
+        let mut bytes = Vec::new();
+        let file = fs::File::open(self.dir.join("log"));
+        // No file, no output.
+        let _ = file.and_then(|mut f| f.read_to_end(&mut bytes));
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Creates and starts, panicking when either fails.
+    #[track_caller]
+    pub fn up(&self) -> &Self {
+        self.create().ok();
+        self.start();
+        self
+    }
+
+    /// Starts, panicking on failure.
+    #[track_caller]
+    pub fn start(&self) {
+        self.call(&["start", &self.id]).ok();
+    }
+
+    /// Waits until the process has written the text.
+    #[track_caller]
+    pub fn wait_log(&self, text: &str) -> &Self {
+        wait_until(&format!("{text:?} in the output"), || self.logs().contains(text));
+        self
+    }
+
+    /// Sends a signal, panicking on failure.
+    #[track_caller]
+    pub fn kill(&self, signal: &str) {
+        self.call(&["kill", &self.id, signal]).ok();
+    }
+
+    /// The parsed answer of `state`.
+    #[track_caller]
+    pub fn state(&self) -> Value {
+        let output = self.call(&["state", &self.id]);
+        serde_json::from_str(output.ok()).unwrap_or_else(|e| panic!("state is no JSON: {e}: {output}"))
+    }
+
+    /// The status word of `state`.
+    #[track_caller]
+    pub fn status(&self) -> String {
+        self.state()["status"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits for a status.
+    #[track_caller]
+    pub fn wait_status(&self, status: &str) {
+        wait_until(&format!("status {status}"), || self.status() == status);
+    }
+
+    /// The init process's number on the host.
+    #[track_caller]
+    pub fn pid(&self) -> i32 {
+        let pid = self.state()["pid"].as_i64().and_then(|p| i32::try_from(p).ok());
+        pid.unwrap_or_else(|| panic!("state holds no pid"))
+    }
+
+    /// `exec ID /runtimetest ARG…`
+    #[track_caller]
+    pub fn exec(&self, args: &[&str]) -> Output {
+        self.exec_with(&[], args)
+    }
+
+    /// `exec OPTION… ID /runtimetest ARG…`
+    #[track_caller]
+    pub fn exec_with(&self, options: &[&str], args: &[&str]) -> Output {
+        self.call(&[&["exec"], options, &[self.id.as_str(), "/runtimetest"], args].concat())
+    }
+
+    /// `delete --force`, panicking on failure and on anything left.
+    #[track_caller]
+    pub fn delete(&self) {
+        self.call(&["delete", "--force", &self.id]).ok();
+        self.assert_clean();
+    }
+
+    /// Panics when a cgroup, mount, process or state of this container is there.
+    #[track_caller]
+    pub fn assert_clean(&self) {
+        let left = leaks::settle(&self.id, &self.dir, &self.state_root());
+        assert!(left.is_empty(), "left behind:\n{}", left.join("\n"));
+    }
+
+    /// The directory as text, for command lines.
+    pub fn path(&self) -> String {
+        self.dir.to_string_lossy().into_owned()
+    }
+
+    /// Living processes of this container and of the runtime that serves it.
+    pub fn processes(&self) -> Vec<i32> {
+        leaks::processes(&self.id)
+    }
+
+    /// The container's path in the cgroup hierarchies.
+    pub fn cgroup(&self) -> String {
+        self.config["linux"]["cgroupsPath"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+impl Drop for Bundle {
+    fn drop(&mut self) {
+        let state = self.state_root();
+        if leaks::find(&self.id, &self.dir, &state).is_empty() {
+            remove_tree(&self.dir);
+            return;
+        }
+        let mut command = self.command(&["delete", "--force", &self.id]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        if let Ok(mut child) = command.spawn() {
+            // Never hang in a drop: two seconds, then the harness cleans up itself.
+            for _ in 0..200 {
+                if !matches!(child.try_wait(), Ok(None)) {
+                    break;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if !leaks::settle_briefly(&self.id, &self.dir, &state) {
+            leaks::remove(&self.id, &self.dir);
+        }
+        remove_tree(&self.dir);
+    }
+}
+
+/// Removes the directory unless something is still mounted in it, whose files are not ours.
+fn remove_tree(dir: &Path) {
+    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    if !text.contains(&format!("{}/", dir.display())) {
+        let _ = fs::remove_dir_all(dir);
+    }
+}
+
+fn push(config: &mut Value, pointer: &str, value: Value) {
+    let (parent, key) = pointer.rsplit_once('/').unwrap_or(("", pointer));
+    let Some(map) = config.pointer_mut(parent).and_then(Value::as_object_mut) else {
+        panic!("{pointer}: the parent is no object");
+    };
+    let list = map.entry(key).or_insert_with(|| json!([]));
+    match list {
+        Value::Array(list) => list.push(value),
+        other => panic!("{pointer} is no list but {other}"),
+    }
+}
+
+/// Gives a tree to a user and group of the same number.
+fn own(dir: &Path, id: u32) {
+    let mut todo = vec![dir.to_owned()];
+    while let Some(path) = todo.pop() {
+        let _ = std::os::unix::fs::lchown(&path, Some(id), Some(id));
+        if path.is_dir() && !path.is_symlink() {
+            todo.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|e| e.path()));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Mounts of type cgroup, on v1 and v2, with and without a cgroup namespace.
+
+use integration_tests::{Bundle, Cgroups, View, need_root, without_namespace};
+use serde_json::json;
+
+fn bundle(private: bool, args: &[&str]) -> Bundle {
+    let mut bundle = Bundle::new(args);
+    without_namespace(&mut bundle.config, "cgroup");
+    if private {
+        bundle.push("/linux/namespaces", json!({ "type": "cgroup" }));
+    }
+    bundle
+}
+
+#[test]
+fn shows_the_containers_own_cgroup() {
+    need_root!();
+    let cgroups = Cgroups::detect();
+    for private in [false, true] {
+        let file = match (cgroups.view(), private) {
+            // Without a namespace the v2 mount is the host's tree, and the path is seen in it.
+            (View::V2, false) => "/sys/fs/cgroup/ID/cgroup.procs",
+            (View::V2, true) => "/sys/fs/cgroup/cgroup.procs",
+            _ => "/sys/fs/cgroup/pids/cgroup.procs",
+        };
+        let mut bundle = bundle(private, &[]);
+        let file = file.replace("ID", &bundle.id);
+        bundle.args(&["/runtimetest", "cat", &file]);
+        let output = bundle.run();
+        assert_eq!(output.ok(), "1\n", "private {private}");
+        bundle.assert_clean();
+    }
+}
+
+#[test]
+fn hides_the_other_cgroups() {
+    need_root!();
+    let cgroups = Cgroups::detect();
+    let dir = if cgroups.view() == View::V2 { "/sys/fs/cgroup" } else { "/sys/fs/cgroup/pids" };
+    let other = Bundle::new(&["sleep", "100"]);
+    other.up();
+    let bundle = bundle(true, &["ls", dir]);
+    let output = bundle.run();
+    assert!(output.ok().contains("cgroup.procs") && !output.stdout.contains(&other.id), "{output}");
+    other.delete();
+}
+
+#[test]
+fn is_read_only_when_asked_and_writable_when_not() {
+    need_root!();
+    let cgroups = Cgroups::detect();
+    let dir = if cgroups.view() == View::V2 { "/sys/fs/cgroup/sub" } else { "/sys/fs/cgroup/pids/sub" };
+    for read_only in [true, false] {
+        let mut bundle = bundle(true, &["mkdir", dir]);
+        let last = bundle.config["mounts"].as_array().map_or(0, |m| m.len() - 1);
+        if !read_only {
+            bundle.set(&format!("/mounts/{last}/options"), json!(["nosuid", "noexec", "nodev", "relatime", "rw"]));
+        }
+        let output = bundle.run();
+        assert_eq!(output.code, i32::from(read_only), "{output}");
+        // A sub-cgroup made inside goes with the container.
+        bundle.assert_clean();
+    }
+}
+
+#[test]
+fn has_every_hierarchy_of_the_host() {
+    need_root!();
+    let cgroups = Cgroups::detect();
+    if cgroups.view() == View::V2 {
+        integration_tests::skip!("one tree only");
+    }
+    for private in [false, true] {
+        let bundle = bundle(private, &["ls", "/sys/fs/cgroup"]);
+        let output = bundle.run();
+        for name in cgroups.names() {
+            let name = name.trim_start_matches("name=");
+            assert!(output.ok().lines().any(|l| l.split(',').any(|w| w == name)), "{name}: {output}");
+        }
+    }
+}
+
+#[test]
+fn checked_from_inside() {
+    need_root!();
+    for private in [false, true] {
+        bundle(private, &["check"]).run_check();
+    }
+}
+
+#[test]
+fn in_a_user_namespace() {
+    need_root!();
+    let mut bundle = bundle(true, &["check"]);
+    bundle.user_namespace();
+    bundle.run_check();
+}

@@ -1,0 +1,115 @@
+//! The runtime is killed at any moment of create; `delete --force` must clean up what is left.
+
+use integration_tests::{Bundle, differs, need_root};
+use serde_json::json;
+use std::os::unix::process::CommandExt;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+/// Kills the runtime alone, not its group: that is what an out-of-memory kill does.
+fn kill_after(bundle: &Bundle, verb: &str, time: Duration) {
+    bundle.write();
+    let mut command = bundle.command(&[verb, "--bundle", &bundle.path(), &bundle.id]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    let begin = Instant::now();
+    let mut child = command.spawn().expect("start the runtime");
+    while begin.elapsed() < time {
+        std::hint::spin_loop();
+    }
+    child.kill().expect("kill the runtime");
+    child.wait().expect("wait for the runtime");
+}
+
+fn survive(verb: &str, steps: u32, micros: u64) {
+    let mut faults = Vec::new();
+    for step in 0..steps {
+        let mut bundle = Bundle::new(&["sleep", "100"]);
+        bundle.set("/linux/resources/pids", json!({ "limit": 50 }));
+        bundle.set("/linux/resources/memory", json!({ "limit": 67_108_864 }));
+        let time = Duration::from_micros(u64::from(step) * micros);
+        kill_after(&bundle, verb, time);
+        for args in [&["state", bundle.id.as_str()][..], &["list"]] {
+            let output = bundle.call(args);
+            if output.stderr.contains("panicked") {
+                faults.push(format!("after {time:?}: {output}"));
+            }
+        }
+        let output = bundle.call(&["delete", "--force", &bundle.id]);
+        if output.code != 0 {
+            faults.push(format!("after {time:?}: {output}"));
+        }
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| bundle.assert_clean())).is_err() {
+            faults.push(format!("after {time:?}: something was left"));
+        }
+    }
+    assert!(faults.is_empty(), "{} of {steps}:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[test]
+fn create_killed_at_any_moment() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "leaves debris in a third of the tries");
+    survive("create", 60, 400);
+}
+
+#[test]
+fn run_killed_at_any_moment() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "leaves debris in a third of the tries");
+    survive("run", 40, 600);
+}
+
+/// The name can be used again after the debris was taken away.
+#[test]
+fn same_name_can_be_used_again() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "leaves debris in a third of the tries");
+    let bundle = Bundle::new(&["sleep", "100"]);
+    for step in 0..20 {
+        kill_after(&bundle, "create", Duration::from_micros(step * 700));
+        bundle.call(&["delete", "--force", &bundle.id]).ok();
+    }
+    bundle.create().ok();
+    assert_eq!(bundle.status(), "created");
+    bundle.delete();
+}
+
+#[test]
+fn init_killed_before_start() {
+    need_root!();
+    let bundle = Bundle::new(&["sleep", "100"]);
+    bundle.create().ok();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(bundle.pid()), nix::sys::signal::Signal::SIGKILL).expect("kill");
+    bundle.wait_status("stopped");
+    bundle.call(&["start", &bundle.id]).fails_with(&[]);
+    bundle.call(&["delete", &bundle.id]).ok();
+    bundle.assert_clean();
+}
+
+#[test]
+fn running_container_outlives_the_runtime() {
+    need_root!();
+    let bundle = Bundle::new(&["signal-wait"]);
+    bundle.up().wait_log("ready");
+    // create and start have returned: nothing of the runtime may be left but the container.
+    assert_eq!(bundle.processes(), [bundle.pid()]);
+    bundle.delete();
+}
+
+#[test]
+fn start_killed_at_any_moment() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "not measured");
+    for step in 0..15_u64 {
+        let bundle = Bundle::new(&["sleep", "100"]);
+        bundle.create().ok();
+        let mut child = bundle.command(&["start", &bundle.id]).spawn().expect("spawn");
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_micros(step * 150) {
+            std::hint::spin_loop();
+        }
+        child.kill().expect("kill");
+        child.wait().expect("wait");
+        bundle.delete();
+    }
+}

@@ -1,0 +1,99 @@
+//! The only unsafe code here: system calls that have no safe wrapper at hand.
+#![allow(unsafe_code)]
+
+use std::io;
+
+/// Asks for a terminal's size; the type of libc's constant differs between C libraries.
+const TIOCGWINSZ: i64 = 0x5413;
+
+/// Any system call with plain numbers. Callers pass no pointers but null or bad ones (the
+/// point of most tests), or buffers that live through the call.
+pub(crate) fn syscall(number: i64, args: [i64; 5]) -> Result<i64, i32> {
+    let [a, b, c, d, e] = args;
+    // SAFETY: see above; the kernel checks every address and gives EFAULT.
+    let result = unsafe { libc::syscall(number, a, b, c, d, e, 0_i64) };
+    if result == -1 {
+        return Err(io::Error::last_os_error().raw_os_error().unwrap_or(0));
+    }
+    Ok(result)
+}
+
+/// Soft and hard limit of a resource (setrlimit(2) numbers).
+pub(crate) fn rlimit(resource: u32) -> Result<(u64, u64), i32> {
+    let mut pair = [0_u64; 2];
+    syscall(
+        libc::SYS_prlimit64,
+        [0, i64::from(resource), 0, pair.as_mut_ptr() as i64, 0],
+    )?;
+    Ok((pair[0], pair[1]))
+}
+
+/// `struct sched_attr` of this process, first version (48 bytes).
+pub(crate) struct SchedAttr {
+    pub(crate) policy: u32,
+    pub(crate) flags: u64,
+    pub(crate) nice: i32,
+    pub(crate) priority: u32,
+    pub(crate) runtime: u64,
+    pub(crate) deadline: u64,
+    pub(crate) period: u64,
+}
+
+/// sched_getattr(2) of this process.
+pub(crate) fn sched_attr() -> Result<SchedAttr, i32> {
+    let mut words = [0_u64; 6];
+    syscall(
+        libc::SYS_sched_getattr,
+        [0, words.as_mut_ptr() as i64, 48, 0, 0],
+    )?;
+    let high = |w: u64| u32::try_from(w >> 32).unwrap_or(0);
+    let low = |w: u64| u32::try_from(w & 0xffff_ffff).unwrap_or(0);
+    Ok(SchedAttr {
+        policy: high(words[0]),
+        flags: words[1],
+        nice: low(words[2]).cast_signed(),
+        priority: high(words[2]),
+        runtime: words[3],
+        deadline: words[4],
+        period: words[5],
+    })
+}
+
+/// Rows and columns of the terminal at a descriptor.
+pub(crate) fn window_size(fd: i32) -> Result<(u16, u16), i32> {
+    let mut size = [0_u16; 4];
+    syscall(
+        libc::SYS_ioctl,
+        [
+            i64::from(fd),
+            TIOCGWINSZ,
+            size.as_mut_ptr() as i64,
+            0,
+            0,
+        ],
+    )?;
+    Ok((size[0], size[1]))
+}
+
+/// True when the descriptor is a terminal.
+pub(crate) fn is_terminal(fd: i32) -> bool {
+    window_size(fd).is_ok()
+}
+
+/// The file mode mask in force.
+pub(crate) fn umask() -> u32 {
+    let old = syscall(libc::SYS_umask, [0o077, 0, 0, 0, 0]).unwrap_or(0);
+    // Put back what was there; umask(2) cannot fail.
+    let _ = syscall(libc::SYS_umask, [old, 0, 0, 0, 0]);
+    u32::try_from(old).unwrap_or(0)
+}
+
+/// A child process by fork(2); 0 in the child. This program has one thread only.
+pub(crate) fn fork() -> Result<i32, i32> {
+    // SAFETY: single-threaded, so the child may go on as the parent would.
+    let pid = unsafe { libc::fork() };
+    if pid < 0 {
+        return Err(io::Error::last_os_error().raw_os_error().unwrap_or(0));
+    }
+    Ok(pid)
+}

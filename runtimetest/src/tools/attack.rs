@@ -1,0 +1,77 @@
+//! What hostile programs try: `syscall NAME`, `open-write PATH…`, `race-exe SECONDS`.
+
+use crate::checks::PROBES;
+use crate::raw;
+use std::fs;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::{Duration, Instant};
+
+/// Makes each named call with harmless arguments and prints `NAME ok` or `NAME errno N`.
+pub(super) fn syscall(args: &[&str]) -> i32 {
+    for name in &args[1..] {
+        let Some(probe) = PROBES.iter().find(|p| p.name == *name) else {
+            println!("{name} unknown");
+            continue;
+        };
+        match raw::syscall(probe.number, probe.args) {
+            Ok(_) => println!("{name} ok"),
+            Err(errno) => println!("{name} errno {errno}"),
+        }
+    }
+    0
+}
+
+/// Tries to open each path for writing; status 0 when none could be.
+pub(super) fn open_write(args: &[&str]) -> i32 {
+    let mut code = 0;
+    for path in &args[1..] {
+        match fs::OpenOptions::new().write(true).open(path) {
+            Ok(_) => {
+                println!("{path} opened");
+                code = 1;
+            }
+            Err(why) => println!("{path} {why}"),
+        }
+    }
+    code
+}
+
+/// Holds the exe of every process that appears in this pid namespace and tries to write to it as
+/// soon as it is no longer running, as CVE-2019-5736 did. Prints `safe` or `WRITTEN`.
+pub(super) fn race_exe(args: &[&str]) -> i32 {
+    let end = Instant::now() + Duration::from_secs(super::number(args.get(1)));
+    let own = fs::canonicalize("/proc/self/exe").unwrap_or_default();
+    let mut held = Vec::new();
+    println!("ready");
+    while Instant::now() < end {
+        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else {
+                continue;
+            };
+            let exe = format!("/proc/{pid}/exe");
+            if pid == 1 || fs::read_link(&exe).is_ok_and(|p| p == own) || held.len() > 200 {
+                continue;
+            }
+            // O_PATH keeps the inode while the process goes on to execve.
+            held.extend(
+                fs::OpenOptions::new()
+                    .read(true)
+                    .custom_flags(libc::O_PATH)
+                    .open(&exe),
+            );
+        }
+        for file in &held {
+            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+            if fs::OpenOptions::new().write(true).open(&path).is_ok() {
+                println!(
+                    "WRITTEN {}",
+                    fs::read_link(&path).unwrap_or_default().display()
+                );
+                return 1;
+            }
+        }
+    }
+    println!("safe {}", held.len());
+    0
+}
