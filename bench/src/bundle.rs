@@ -17,7 +17,9 @@ impl Place {
     pub(crate) fn create(floor: &Path) -> Result<Place, String> {
         let root = std::env::temp_dir().join(format!("onggi-bench-{}", std::process::id()));
         let place = Place { root };
-        place.fill(floor).map_err(|error| format!("make the bundles in {:?}: {error}", place.root))?;
+        place
+            .fill(floor)
+            .map_err(|error| format!("make the bundles in {:?}: {error}", place.root))?;
         Ok(place)
     }
 

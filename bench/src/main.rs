@@ -56,7 +56,8 @@ fn main() -> ExitCode {
 
 fn bench(options: &Options) -> Result<(), String> {
     // Containers that outlive their `create` become children of this process, to be waited for.
-    nix::sys::prctl::set_child_subreaper(true).map_err(|errno| format!("become a subreaper: {errno}"))?;
+    nix::sys::prctl::set_child_subreaper(true)
+        .map_err(|errno| format!("become a subreaper: {errno}"))?;
     let floor = runtime::floor()?;
     let place = bundle::Place::create(&floor)?;
     let mut runtimes = Runtime::all(&floor);
@@ -76,7 +77,8 @@ fn bench(options: &Options) -> Result<(), String> {
         print!("{}", report.table(verb.name()));
     }
     if let Some(path) = &options.json {
-        std::fs::write(path, report.json().to_string()).map_err(|error| format!("write {path:?}: {error}"))?;
+        std::fs::write(path, report.json().to_string())
+            .map_err(|error| format!("write {path:?}: {error}"))?;
     }
     Ok(())
 }

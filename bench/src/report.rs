@@ -19,7 +19,11 @@ pub(crate) struct Sample {
 impl Sample {
     /// This one followed by `next`.
     pub(crate) fn then(self, next: Sample) -> Sample {
-        Sample { wall: self.wall + next.wall, cpu: self.cpu + next.cpu, rss: self.rss.max(next.rss) }
+        Sample {
+            wall: self.wall + next.wall,
+            cpu: self.cpu + next.cpu,
+            rss: self.rss.max(next.rss),
+        }
     }
 
     fn fields(&self) -> [f64; 3] {
@@ -48,24 +52,39 @@ impl Report {
     /// Per runtime: its name, the medians over the floor's, the medians over the best peer's.
     fn ratios(&self, verb: &str) -> Vec<(&'static str, [f64; 3], [f64; 3])> {
         let rows = self.samples.get(verb).map(Vec::as_slice).unwrap_or_default();
-        let medians: Vec<_> = rows.iter().map(|(name, samples)| (*name, medians(samples))).collect();
-        let floor = medians.iter().find(|(name, _)| *name == "floor").map_or(NOTHING, |(_, median)| *median);
+        let medians: Vec<_> =
+            rows.iter().map(|(name, samples)| (*name, medians(samples))).collect();
+        let floor = medians
+            .iter()
+            .find(|(name, _)| *name == "floor")
+            .map_or(NOTHING, |(_, median)| *median);
         let peers = medians.iter().filter(|(name, _)| !matches!(*name, "floor" | "onggi"));
-        let best = peers.fold(NOTHING, |best, (_, median)| [0, 1, 2].map(|i| best[i].min(median[i])));
+        let best =
+            peers.fold(NOTHING, |best, (_, median)| [0, 1, 2].map(|i| best[i].min(median[i])));
         let over = |median: [f64; 3], base: [f64; 3]| [0, 1, 2].map(|i| median[i] / base[i]);
-        medians.into_iter().map(|(name, median)| (name, over(median, floor), over(median, best))).collect()
+        medians
+            .into_iter()
+            .map(|(name, median)| (name, over(median, floor), over(median, best)))
+            .collect()
     }
 
     /// The lines of one verb.
     pub(crate) fn table(&self, verb: &str) -> String {
-        let rounds = self.samples.get(verb).and_then(|rows| rows.first()).map_or(0, |(_, samples)| samples.len());
+        let rounds = self
+            .samples
+            .get(verb)
+            .and_then(|rows| rows.first())
+            .map_or(0, |(_, samples)| samples.len());
         let mut text = format!("{verb}  (medians of {rounds} rounds)\n");
-        let _ = writeln!(text, "  {:8} {:^26}   {:^26}", "", "times the floor", "times the best peer");
+        let _ =
+            writeln!(text, "  {:8} {:^26}   {:^26}", "", "times the floor", "times the best peer");
         let head = format!("{:>8} {:>8} {:>8}", "wall", "cpu", "rss");
         let _ = writeln!(text, "  {:8} {head}   {head}", "");
         for (name, floor, peer) in self.ratios(verb) {
             let cells = |values: [f64; 3]| {
-                let cell = |value: f64| if value.is_nan() { "-".to_owned() } else { format!("{value:.2}") };
+                let cell = |value: f64| {
+                    if value.is_nan() { "-".to_owned() } else { format!("{value:.2}") }
+                };
                 let [wall, cpu, rss] = values.map(cell);
                 format!("{wall:>8} {cpu:>8} {rss:>8}")
             };
@@ -120,7 +139,8 @@ mod tests {
             report.add("run", "runc", sample(8.0 * wall));
         }
         let rows = report.ratios("run");
-        let walls: Vec<_> = rows.iter().map(|(name, floor, peer)| (*name, floor[0], peer[0])).collect();
+        let walls: Vec<_> =
+            rows.iter().map(|(name, floor, peer)| (*name, floor[0], peer[0])).collect();
         assert_eq!(
             walls,
             [("floor", 1.0, 0.25), ("onggi", 2.0, 0.5), ("crun", 4.0, 1.0), ("runc", 8.0, 2.0)]
@@ -136,6 +156,8 @@ mod tests {
     fn without_a_peer_the_table_has_dashes() {
         let mut report = Report::default();
         report.add("state", "floor", sample(1.0));
-        assert!(report.table("state").contains("1.00     1.00     1.00          -        -        -"));
+        assert!(
+            report.table("state").contains("1.00     1.00     1.00          -        -        -")
+        );
     }
 }

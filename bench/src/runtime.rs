@@ -46,10 +46,14 @@ impl Runtime {
     pub(crate) fn all(floor: &Path) -> Vec<Runtime> {
         let runtime = |name, program| Runtime { name, program, stopwatch: floor.to_owned() };
         let mut all = vec![runtime("floor", floor.to_owned())];
-        for (name, variable, search) in
-            [("onggi", "ONGGI", false), ("crun", "CRUN", true), ("runc", "RUNC", true), ("youki", "YOUKI", true)]
-        {
-            let given = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
+        for (name, variable, search) in [
+            ("onggi", "ONGGI", false),
+            ("crun", "CRUN", true),
+            ("runc", "RUNC", true),
+            ("youki", "YOUKI", true),
+        ] {
+            let given =
+                std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
             match given.or_else(|| search.then(|| find(name)).flatten()) {
                 Some(program) => all.push(runtime(name, program)),
                 None => eprintln!("left out: {name}: not found ({variable}=PATH says where it is)"),
@@ -106,5 +110,7 @@ impl Runtime {
 
 fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|program| program.is_file())
+    std::env::split_paths(&path)
+        .map(|directory| directory.join(name))
+        .find(|program| program.is_file())
 }

@@ -51,7 +51,11 @@ impl Verb {
 
 /// Each call once: whether the runtime works here at all.
 pub(crate) fn rehearse(runtime: &Runtime, place: &Place) -> Result<(), String> {
-    call(runtime, &Call::Run, "rehearsal", place)?;
+    if let Err(why) = call(runtime, &Call::Run, "rehearsal", place) {
+        // It may have been killed half-way; what this says is of no interest.
+        let _ = call(runtime, &Call::Destroy, "rehearsal", place);
+        return Err(why);
+    }
     let result = begin(runtime, place)
         .and_then(|()| call(runtime, &Call::Exec, "bench", place))
         .and_then(|_| call(runtime, &Call::State, "bench", place));
@@ -104,7 +108,9 @@ fn end(runtime: &Runtime, place: &Place) {
     if let Err(why) = call(runtime, &Call::Destroy, "bench", place) {
         eprintln!("bench: clean up after {}: {why}", runtime.name);
     }
-    while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive) {}
+    while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive)
+    {
+    }
 }
 
 fn create_start_delete(runtime: &Runtime, id: &str, place: &Place) -> Result<Sample, String> {
@@ -115,7 +121,9 @@ fn create_start_delete(runtime: &Runtime, id: &str, place: &Place) -> Result<Sam
     loop {
         match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
             Err(Errno::ECHILD) => break,
-            Ok(WaitStatus::StillAlive) if begin.elapsed() > END => return Err("the container does not end".into()),
+            Ok(WaitStatus::StillAlive) if begin.elapsed() > END => {
+                return Err("the container does not end".into());
+            }
             Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_micros(200)),
             _ => {}
         }
@@ -140,7 +148,8 @@ fn call(runtime: &Runtime, call: &Call, id: &str, place: &Place) -> Result<Sampl
     let said = fs::read_to_string(&errors).unwrap_or_default();
     let said = said.lines().next_back().unwrap_or_default().to_owned();
     let text = String::from_utf8_lossy(&output.stdout);
-    let (numbers, status) = text.trim().rsplit_once(' ').ok_or_else(|| format!("the stopwatch failed: {said}"))?;
+    let (numbers, status) =
+        text.trim().rsplit_once(' ').ok_or_else(|| format!("the stopwatch failed: {said}"))?;
     if status != "0" {
         return Err(format!("`{}` ended with {status}: {said}", words[1..].join(" ")));
     }

@@ -3,10 +3,11 @@
 use crate::cgroups::{Cgroups, View};
 use crate::config::default_config;
 use crate::leaks;
-use crate::output::{DEADLINE, Output, run_in, wait_until};
-use crate::{busybox, capability_mask, host_keyring, namespace_link, runtime, runtimetest};
+use crate::output::{DEADLINE, Output, copy_program, run_in, wait_until};
+use crate::{
+    busybox, capability_mask, host_keyring, namespace_link, record_skip, runtime, runtimetest,
+};
 use serde_json::{Map, Value, json};
-use std::cell::RefCell;
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
@@ -24,7 +25,8 @@ pub enum Rootfs {
 }
 
 const APPLETS: &[&str] = &[
-    "sh", "echo", "cat", "sleep", "ls", "mount", "ps", "tty", "grep", "true", "false", "id", "env", "kill", "stat", "head", "test",
+    "sh", "echo", "cat", "sleep", "ls", "mount", "ps", "tty", "grep", "true", "false", "id", "env",
+    "kill", "stat", "head", "test",
 ];
 
 /// A bundle with a unique container id, its own state directory (`--root`), and cleaning up on drop.
@@ -36,13 +38,18 @@ pub struct Bundle {
     /// Additional facts for `runtimetest check`.
     pub expect: Value,
     dir: PathBuf,
-    log: RefCell<Option<fs::File>>,
 }
 
 /// Namespace types of config.json and their names in /proc/PID/ns.
 const NAMESPACES: &[(&str, &str)] = &[
-    ("pid", "pid"), ("network", "net"), ("mount", "mnt"), ("ipc", "ipc"), ("uts", "uts"), ("user", "user"),
-    ("cgroup", "cgroup"), ("time", "time"),
+    ("pid", "pid"),
+    ("network", "net"),
+    ("mount", "mnt"),
+    ("ipc", "ipc"),
+    ("uts", "uts"),
+    ("user", "user"),
+    ("cgroup", "cgroup"),
+    ("time", "time"),
 ];
 
 impl Bundle {
@@ -59,7 +66,8 @@ impl Bundle {
     /// A bundle with the given root file system and whole command line.
     pub fn with(rootfs: Rootfs, args: &[&str]) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let id = format!("onggi-it-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let id =
+            format!("onggi-it-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(&id);
         let mut config = default_config(args);
         config["linux"]["cgroupsPath"] = json!(format!("/{id}"));
@@ -67,8 +75,10 @@ impl Bundle {
             // As `runc spec` does: without it the v2 mount would show the host's tree.
             push(&mut config, "/linux/namespaces", json!({ "type": "cgroup" }));
         }
-        let bundle = Self { id, config, expect: json!({}), dir, log: RefCell::new(None) };
-        bundle.make_rootfs(rootfs).unwrap_or_else(|e| panic!("make bundle {}: {e}", bundle.dir.display()));
+        let bundle = Self { id, config, expect: json!({}), dir };
+        bundle
+            .make_rootfs(rootfs)
+            .unwrap_or_else(|e| panic!("make bundle {}: {e}", bundle.dir.display()));
         bundle
     }
 
@@ -78,9 +88,9 @@ impl Bundle {
             fs::DirBuilder::new().recursive(true).mode(0o755).create(rootfs.join(dir))?;
         }
         fs::set_permissions(rootfs.join("tmp"), fs::Permissions::from_mode(0o1777))?;
-        fs::copy(runtimetest(), rootfs.join("runtimetest"))?;
+        copy_program(runtimetest(), &rootfs.join("runtimetest"));
         if let (Rootfs::Busybox, Some(path)) = (kind, busybox()) {
-            fs::copy(path, rootfs.join("bin/busybox"))?;
+            copy_program(&path, &rootfs.join("bin/busybox"));
             for name in APPLETS {
                 symlink("busybox", rootfs.join("bin").join(name))?;
             }
@@ -112,7 +122,8 @@ impl Bundle {
             }
             place = match place {
                 Value::Array(list) => {
-                    let index: usize = key.parse().unwrap_or_else(|_| panic!("{pointer}: {key} is no index"));
+                    let index: usize =
+                        key.parse().unwrap_or_else(|_| panic!("{pointer}: {key} is no index"));
                     &mut list[index]
                 }
                 other => &mut other[key],
@@ -169,10 +180,44 @@ impl Bundle {
         own(dir, id);
     }
 
+    /// Takes away the limits whose controllers this host's cgroup view lacks, as a runtime must
+    /// refuse them, and says so.
+    pub fn drop_unavailable_limits(&mut self) -> &mut Self {
+        let cgroups = Cgroups::detect();
+        let lacks = |controllers: &[&str]| {
+            !controllers.iter().any(|c| cgroups.is_v1(c) || cgroups.is_v2(c))
+        };
+        let sections: &[(&str, &[&str])] = &[
+            ("memory", &["memory"]),
+            ("cpu", &["cpu", "cpuset"]),
+            ("pids", &["pids"]),
+            ("blockIO", &["blkio", "io"]),
+        ];
+        let present = self.config["linux"]["resources"].as_object().cloned().unwrap_or_default();
+        let dropped: Vec<&str> = sections
+            .iter()
+            .filter(|(k, c)| present.contains_key(*k) && lacks(c))
+            .map(|(k, _)| *k)
+            .collect();
+        for key in &dropped {
+            self.unset(&format!("/linux/resources/{key}"));
+        }
+        if !dropped.is_empty() {
+            record_skip(&format!(
+                "in part: no cgroup controllers for the limits of {}",
+                dropped.join(", ")
+            ));
+        }
+        self
+    }
+
     /// Writes config.json as it stands, and the copies that `runtimetest check` reads.
     pub fn write(&self) {
         let mut expect = self.expect.clone();
-        let host: Map<String, Value> = NAMESPACES.iter().map(|(kind, link)| ((*kind).to_owned(), json!(namespace_link("self", link)))).collect();
+        let host: Map<String, Value> = NAMESPACES
+            .iter()
+            .map(|(kind, link)| ((*kind).to_owned(), json!(namespace_link("self", link))))
+            .collect();
         let bounding = capability_mask("CapBnd") & capability_mask("CapPrm");
         let cgroups = Cgroups::detect();
         let facts = [
@@ -266,7 +311,6 @@ impl Bundle {
         let mut command = self.command(args);
         let status = crate::output::run_to(&mut command, &file, DEADLINE);
         let text = self.logs();
-        *self.log.borrow_mut() = Some(file);
         let said = text.get(before..).unwrap_or_default().to_owned();
         Output { command: format!("{command:?}"), code: status, stdout: said.clone(), stderr: said }
     }
@@ -311,7 +355,8 @@ impl Bundle {
     #[track_caller]
     pub fn state(&self) -> Value {
         let output = self.call(&["state", &self.id]);
-        serde_json::from_str(output.ok()).unwrap_or_else(|e| panic!("state is no JSON: {e}: {output}"))
+        serde_json::from_str(output.ok())
+            .unwrap_or_else(|e| panic!("state is no JSON: {e}: {output}"))
     }
 
     /// The status word of `state`.

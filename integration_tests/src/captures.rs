@@ -15,9 +15,11 @@ pub struct Capture {
 
 /// Reads one recorded file.
 pub fn capture(name: &str) -> Capture {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/captures").join(format!("{name}.json"));
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("data/captures").join(format!("{name}.json"));
     let text = fs::read(&path).unwrap_or_else(|e| panic!("read {}: {e}", path.display()));
-    let json = serde_json::from_slice(&text).unwrap_or_else(|e| panic!("parse {}: {e}", path.display()));
+    let json =
+        serde_json::from_slice(&text).unwrap_or_else(|e| panic!("parse {}: {e}", path.display()));
     Capture { name: name.to_owned(), json }
 }
 
@@ -30,7 +32,9 @@ pub fn fill(bundle: &mut Bundle, capture: &Capture, sandbox: i32) {
     for mount in config["mounts"].as_array_mut().into_iter().flatten() {
         let name = mount["destination"].as_str().unwrap_or_default().replace('/', "_");
         if let Some(source) = mount["source"].as_str().filter(|s| s.contains("@ENGINE@")) {
-            let source = source.replace("@PATH@", &format!("/{name}")).replace("@ENGINE@", &engine.to_string_lossy());
+            let source = source
+                .replace("@PATH@", &format!("/{name}"))
+                .replace("@ENGINE@", &engine.to_string_lossy());
             make_source(Path::new(&source), &name);
             mount["source"] = Value::from(source);
         }
@@ -45,8 +49,12 @@ pub fn fill(bundle: &mut Bundle, capture: &Capture, sandbox: i32) {
             });
         }
     }
-    let text = config.to_string().replace("@PID@", &sandbox.to_string()).replace("@ENGINE@", &engine.to_string_lossy());
+    let text = config
+        .to_string()
+        .replace("@PID@", &sandbox.to_string())
+        .replace("@ENGINE@", &engine.to_string_lossy());
     bundle.config = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", capture.name));
+    bundle.drop_unavailable_limits();
     if let Some(host) = bundle.config["linux"]["uidMappings"][0]["hostID"].as_u64() {
         let host = u32::try_from(host).unwrap_or(0);
         bundle.own_rootfs(host);
@@ -55,7 +63,8 @@ pub fn fill(bundle: &mut Bundle, capture: &Capture, sandbox: i32) {
 }
 
 fn make_source(path: &Path, name: &str) {
-    let parent: PathBuf = if name == "_dev_shm" { path.to_owned() } else { path.parent().unwrap_or(path).to_owned() };
+    let parent: PathBuf =
+        if name == "_dev_shm" { path.to_owned() } else { path.parent().unwrap_or(path).to_owned() };
     let made = fs::create_dir_all(&parent).and_then(|()| match name {
         "_dev_shm" => Ok(()),
         _ => fs::write(path, format!("{name}\n")),

@@ -23,8 +23,21 @@ pub struct Cgroups {
 }
 
 const CONTROLLERS: &[&str] = &[
-    "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "hugetlb", "net_cls", "net_prio",
-    "perf_event", "rdma", "misc", "name=systemd",
+    "cpu",
+    "cpuacct",
+    "cpuset",
+    "memory",
+    "devices",
+    "freezer",
+    "blkio",
+    "pids",
+    "hugetlb",
+    "net_cls",
+    "net_prio",
+    "perf_event",
+    "rdma",
+    "misc",
+    "name=systemd",
 ];
 
 impl Cgroups {
@@ -67,7 +80,8 @@ impl Cgroups {
 
     /// All mount points.
     pub fn roots(&self) -> Vec<&Path> {
-        let mut roots: Vec<&Path> = self.v1.values().chain(&self.v2).map(PathBuf::as_path).collect();
+        let mut roots: Vec<&Path> =
+            self.v1.values().chain(&self.v2).map(PathBuf::as_path).collect();
         roots.sort_unstable();
         roots.dedup();
         roots
@@ -100,7 +114,12 @@ impl Cgroups {
     pub fn read(&self, controller: &str, path: &str, v1: &str, v2: &str) -> Option<String> {
         let file = if self.is_v1(controller) { v1 } else { v2 };
         let file = self.dir(controller, path)?.join(file);
-        Some(fs::read_to_string(&file).unwrap_or_else(|e| panic!("read {}: {e}", file.display())).trim().to_owned())
+        Some(
+            fs::read_to_string(&file)
+                .unwrap_or_else(|e| panic!("read {}: {e}", file.display()))
+                .trim()
+                .to_owned(),
+        )
     }
 
     /// Directories whose name contains `mark`, in all hierarchies.

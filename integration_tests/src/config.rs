@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 /// PATH of the default environment.
-pub const CONTAINER_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const CONTAINER_PATH: &str =
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The configuration that `runc spec` gives, without a terminal and with `args`.
 pub fn default_config(args: &[&str]) -> Value {

@@ -24,7 +24,8 @@ impl ConsoleSocket {
     /// Listens at `NAME` in the directory. The path must be shorter than 108 bytes.
     pub fn new(dir: &Path, name: &str) -> Self {
         let path = dir.join(name);
-        let listener = UnixListener::bind(&path).unwrap_or_else(|e| panic!("listen at {}: {e}", path.display()));
+        let listener = UnixListener::bind(&path)
+            .unwrap_or_else(|e| panic!("listen at {}: {e}", path.display()));
         Self { path, listener }
     }
 
@@ -44,7 +45,12 @@ impl ConsoleSocket {
         let mut space = nix::cmsg_space!([i32; 8]);
         let (count, fds) = {
             let mut parts = [IoSliceMut::new(&mut bytes)];
-            let message = recvmsg::<()>(stream.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC);
+            let message = recvmsg::<()>(
+                stream.as_raw_fd(),
+                &mut parts,
+                Some(&mut space),
+                MsgFlags::MSG_CMSG_CLOEXEC,
+            );
             let message = message.unwrap_or_else(|e| panic!("recvmsg: {e}"));
             let mut fds = Vec::new();
             for control in message.cmsgs().into_iter().flatten() {
@@ -86,7 +92,8 @@ impl Pty {
     /// A terminal of this many rows and columns.
     pub fn new(rows: u16, columns: u16) -> Self {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        let OpenptyResult { master, slave } = openpty(&size, None).unwrap_or_else(|e| panic!("openpty: {e}"));
+        let OpenptyResult { master, slave } =
+            openpty(&size, None).unwrap_or_else(|e| panic!("openpty: {e}"));
         Self { master: master.into(), slave }
     }
 
@@ -112,7 +119,8 @@ pub fn read_for(mut file: &File, until: &str, time: Duration) -> String {
     let mut bytes = Vec::new();
     let mut chunk = [0_u8; 4096];
     loop {
-        let left = PollTimeout::try_from(end.saturating_duration_since(Instant::now())).unwrap_or(PollTimeout::ZERO);
+        let left = PollTimeout::try_from(end.saturating_duration_since(Instant::now()))
+            .unwrap_or(PollTimeout::ZERO);
         let ready = poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLIN)], left);
         if !matches!(ready, Ok(n) if n > 0) {
             break;

@@ -84,7 +84,9 @@ pub fn capability_mask(field: &str) -> u64 {
 
 /// The link text of a namespace, as `net:[4026531840]`. `kind` is the name in /proc/PID/ns.
 pub fn namespace_link(pid: &str, kind: &str) -> String {
-    fs::read_link(format!("/proc/{pid}/ns/{kind}")).map(|p| p.to_string_lossy().into_owned()).unwrap_or_default()
+    fs::read_link(format!("/proc/{pid}/ns/{kind}"))
+        .map(|p| p.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 /// Serial number of the caller's session keyring, when there is one.
@@ -134,7 +136,11 @@ fn snapshot(dir: &Path) -> Vec<String> {
     let mut todo = vec![dir.to_owned()];
     while let Some(path) = todo.pop() {
         let Ok(meta) = fs::symlink_metadata(&path) else { continue };
-        let text = if meta.is_file() { fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
+        let text = if meta.is_file() {
+            fs::read_to_string(&path).unwrap_or_default()
+        } else {
+            String::new()
+        };
         let row = (meta.mode(), meta.uid(), meta.gid(), meta.rdev(), meta.ino(), meta.dev(), text);
         rows.push(format!("{} {row:?}", path.display()));
         if meta.is_dir() {

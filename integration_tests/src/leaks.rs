@@ -13,7 +13,8 @@ pub(crate) const MARK: &str = "ONGGI_TEST_ID";
 
 /// Everything found, as lines for a message.
 pub(crate) fn find(id: &str, dir: &Path, state: &Path) -> Vec<String> {
-    let mut found: Vec<String> = Cgroups::detect().find(id).iter().map(|p| format!("cgroup {}", p.display())).collect();
+    let mut found: Vec<String> =
+        Cgroups::detect().find(id).iter().map(|p| format!("cgroup {}", p.display())).collect();
     found.extend(mounts(dir).into_iter().map(|m| format!("mount {m}")));
     found.extend(processes(id).into_iter().map(|p| format!("process {p} {}", command_line(p))));
     let entries = fs::read_dir(state).into_iter().flatten().flatten();

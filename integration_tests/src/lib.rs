@@ -23,9 +23,10 @@ pub use cgroups::{Cgroups, View};
 pub use config::{CONTAINER_PATH, default_config, mount, without_namespace};
 pub use console::{ConsoleSocket, Pty, read_for};
 pub use host::{
-    Canary, Peer, busybox, capability_mask, has_root, host_keyring, namespace_link, peer, record_skip, runtime, runtimetest,
+    Canary, Peer, busybox, capability_mask, has_root, host_keyring, namespace_link, peer,
+    record_skip, runtime, runtimetest,
 };
-pub use output::{Output, run, run_in, wait_until};
+pub use output::{Output, copy_program, run, run_in, wait_until};
 
 /// Ends the test with a line that says what could not be tested and why.
 #[macro_export]

@@ -6,7 +6,9 @@ use nix::unistd::Pid;
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::RwLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -84,8 +86,14 @@ pub fn run_in(command: &mut Command, stdin: Stdio, deadline: Duration) -> Output
     let (mut out, mut err) = (scratch(), scratch());
     command.stdin(stdin).stdout(dup(&out)).stderr(dup(&err));
     match wait(command, deadline) {
-        Some(code) => Output { command: text, code, stdout: read(&mut out), stderr: read(&mut err) },
-        None => panic!("{text}: not done after {deadline:?}\nstdout: {}\nstderr: {}", read(&mut out), read(&mut err)),
+        Some(code) => {
+            Output { command: text, code, stdout: read(&mut out), stderr: read(&mut err) }
+        }
+        None => panic!(
+            "{text}: not done after {deadline:?}\nstdout: {}\nstderr: {}",
+            read(&mut out),
+            read(&mut err)
+        ),
     }
 }
 
@@ -103,11 +111,17 @@ fn dup(file: &fs::File) -> Stdio {
 /// Starts in a process group of its own and waits; none when the deadline passed and the group was killed.
 #[track_caller]
 fn wait(command: &mut Command, deadline: Duration) -> Option<i32> {
-    let mut child = command.process_group(0).spawn().unwrap_or_else(|e| panic!("start {command:?}: {e}"));
+    let spawned = {
+        let _guard = PROGRAMS.read();
+        command.process_group(0).spawn()
+    };
+    let mut child = spawned.unwrap_or_else(|e| panic!("start {command:?}: {e}"));
     let end = Instant::now() + deadline;
     loop {
         match child.try_wait() {
-            Ok(Some(status)) => return Some(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))),
+            Ok(Some(status)) => {
+                return Some(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)));
+            }
             Ok(None) if Instant::now() > end => break,
             Ok(None) => sleep(Duration::from_millis(2)),
             Err(why) => panic!("wait for {command:?}: {why}"),
@@ -116,6 +130,17 @@ fn wait(command: &mut Command, deadline: Duration) -> Option<i32> {
     let _ = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
     let _ = child.wait();
     None
+}
+
+/// A program that is open for writing in any process cannot be executed, and a child that another
+/// thread is just starting holds every descriptor of ours until its execve.
+static PROGRAMS: RwLock<()> = RwLock::new(());
+
+/// Copies a program so that it can be executed at once.
+pub fn copy_program(from: &Path, to: &Path) {
+    let _guard = PROGRAMS.write();
+    fs::copy(from, to)
+        .unwrap_or_else(|e| panic!("copy {} to {}: {e}", from.display(), to.display()));
 }
 
 /// An unlinked file of our own.

@@ -1,6 +1,9 @@
 //! Configurations that Docker, Podman, containerd and Kubernetes have really written.
 
-use integration_tests::{Bundle, Capture, Cgroups, ConsoleSocket, Peer, busybox_bundle, capture, differs, fill, need_root, peer, read_for, skip, wait_until};
+use integration_tests::{
+    Bundle, Capture, Cgroups, ConsoleSocket, Peer, busybox_bundle, capture, differs, fill,
+    need_root, peer, read_for, skip, wait_until,
+};
 use serde_json::Value;
 use std::fs;
 use std::time::Duration;
@@ -48,9 +51,16 @@ fn hello(name: &str) {
 
 /// The recorder of `fill` got one state document per hook.
 fn hooks_have_run(ready: &Ready) {
-    let wanted: usize = ready.capture.json["hooks"].as_object().into_iter().flat_map(|m| m.values()).filter_map(Value::as_array).map(Vec::len).sum();
+    let wanted: usize = ready.capture.json["hooks"]
+        .as_object()
+        .into_iter()
+        .flat_map(|m| m.values())
+        .filter_map(Value::as_array)
+        .map(Vec::len)
+        .sum();
     let text = fs::read_to_string(ready.bundle.dir().join("hook-state")).unwrap_or_default();
-    let states: Vec<Value> = serde_json::Deserializer::from_str(&text).into_iter().flatten().collect();
+    let states: Vec<Value> =
+        serde_json::Deserializer::from_str(&text).into_iter().flatten().collect();
     assert_eq!(states.len(), wanted, "hooks: {text}");
     assert!(states.iter().all(|s| s["id"] == ready.bundle.id.as_str()), "{text}");
 }
@@ -65,7 +75,8 @@ fn checked(name: &str) {
     let mut joined = serde_json::json!({});
     for namespace in bundle.config["linux"]["namespaces"].as_array().into_iter().flatten() {
         if let (Some(kind), Some(path)) = (namespace["type"].as_str(), namespace["path"].as_str()) {
-            joined[kind] = Value::from(fs::read_link(path).unwrap_or_default().to_string_lossy().into_owned());
+            joined[kind] =
+                Value::from(fs::read_link(path).unwrap_or_default().to_string_lossy().into_owned());
         }
     }
     bundle.expect["joinedNamespaces"] = joined;
@@ -96,7 +107,14 @@ fn containerd_hello() {
 #[test]
 fn everything_is_seen_from_inside_docker() {
     need_root!();
-    for name in ["docker-hello", "docker-volume", "docker-tty", "docker-cap-drop", "docker-join-namespaces", "docker-limits"] {
+    for name in [
+        "docker-hello",
+        "docker-volume",
+        "docker-tty",
+        "docker-cap-drop",
+        "docker-join-namespaces",
+        "docker-limits",
+    ] {
         checked(name);
     }
 }
@@ -136,7 +154,11 @@ fn docker_volume() {
     need_root!();
     let ready = ready!("docker-volume");
     let output = ready.bundle.run();
-    let line = output.ok().lines().find(|l| l.contains(" on /t ")).unwrap_or_else(|| panic!("no /t: {output}"));
+    let line = output
+        .ok()
+        .lines()
+        .find(|l| l.contains(" on /t "))
+        .unwrap_or_else(|| panic!("no /t: {output}"));
     for word in ["tmpfs", "nosuid", "nodev", "noexec", "size=1024k"] {
         assert!(line.contains(word), "{line}");
     }
@@ -152,7 +174,10 @@ fn podman_mounts() {
     for mount in ready.bundle.config["mounts"].as_array().into_iter().flatten() {
         let target = mount["destination"].as_str().unwrap_or_default();
         let args = ready.bundle.config["process"]["args"].to_string();
-        assert!(!args.contains("mount") || output.stdout.contains(&format!(" on {target} ")), "{target} is not in {output}");
+        assert!(
+            !args.contains("mount") || output.stdout.contains(&format!(" on {target} ")),
+            "{target} is not in {output}"
+        );
     }
     ready.bundle.assert_clean();
 }
@@ -211,7 +236,14 @@ fn limits(name: &str, exec: &str) {
     let process = bundle.dir().join("process.json");
     fs::write(&process, capture(exec).json.to_string()).expect("write process.json");
     let pid_file = bundle.dir().join("exec.pid");
-    let args = ["exec", "--process", &process.to_string_lossy(), "--pid-file", &pid_file.to_string_lossy(), &bundle.id];
+    let args = [
+        "exec",
+        "--process",
+        &process.to_string_lossy(),
+        "--pid-file",
+        &pid_file.to_string_lossy(),
+        &bundle.id,
+    ];
     assert_eq!(bundle.call(&args).ok(), "in\n");
     bundle.kill("15");
     bundle.wait_status("stopped");
@@ -225,17 +257,18 @@ fn check_resources(bundle: &Bundle) {
     let cgroups = Cgroups::detect();
     let path = bundle.cgroup();
     let file = |controller: &str, v1: &str, v2: &str| cgroups.read(controller, &path, v1, v2);
-    if let Some(limit) = resources["memory"]["limit"].as_i64().filter(|l| *l > 0) {
-        if let Some(found) = file("memory", "memory.limit_in_bytes", "memory.max") {
+    for (key, v1, v2) in
+        [("memory", "memory.limit_in_bytes", "memory.max"), ("pids", "pids.max", "pids.max")]
+    {
+        if let (Some(limit @ 1..), Some(found)) =
+            (resources[key]["limit"].as_i64(), file(key, v1, v2))
+        {
             assert_eq!(found, limit.to_string());
         }
     }
-    if let Some(limit) = resources["pids"]["limit"].as_i64().filter(|l| *l > 0) {
-        if let Some(found) = file("pids", "pids.max", "pids.max") {
-            assert_eq!(found, limit.to_string());
-        }
-    }
-    if let (Some(quota), Some(period)) = (resources["cpu"]["quota"].as_i64(), resources["cpu"]["period"].as_u64()) {
+    if let (Some(quota), Some(period)) =
+        (resources["cpu"]["quota"].as_i64(), resources["cpu"]["period"].as_u64())
+    {
         if cgroups.is_v1("cpu") {
             assert_eq!(file("cpu", "cpu.cfs_quota_us", ""), Some(quota.to_string()));
             assert_eq!(file("cpu", "cpu.cfs_period_us", ""), Some(period.to_string()));
@@ -243,7 +276,9 @@ fn check_resources(bundle: &Bundle) {
             assert_eq!(found, format!("{quota} {period}"));
         }
     }
-    if let (Some(shares), true) = (resources["cpu"]["shares"].as_u64().filter(|s| *s > 0), cgroups.is_v1("cpu")) {
+    if let (Some(shares), true) =
+        (resources["cpu"]["shares"].as_u64().filter(|s| *s > 0), cgroups.is_v1("cpu"))
+    {
         assert_eq!(file("cpu", "cpu.shares", ""), Some(shares.to_string()));
     }
     if cgroups.is_v1("devices") && resources["devices"][0]["allow"] == false {
@@ -298,9 +333,13 @@ fn recorded_command_lines_are_accepted() {
     let bundle = Bundle::new(&["true"]);
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/captures");
     for name in ["docker", "podman", "containerd", "cri"] {
-        let text = fs::read_to_string(format!("{path}/{name}.argv")).expect("read the recorded command lines");
+        let text = fs::read_to_string(format!("{path}/{name}.argv"))
+            .expect("read the recorded command lines");
         for line in text.lines() {
-            let line = line.replace("@ENGINE@", &bundle.path()).replace("@TMP@", "/tmp/none").replace("ID", &bundle.id);
+            let line = line
+                .replace("@ENGINE@", &bundle.path())
+                .replace("@TMP@", "/tmp/none")
+                .replace("ID", &bundle.id);
             let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
             // State and log of the engine are none of this test's business.
             if let Some(at) = words.iter().position(|w| w == "--root") {
@@ -312,10 +351,19 @@ fn recorded_command_lines_are_accepted() {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             let output = bundle.call(&words);
             let text = output.stderr.to_lowercase();
-            for word in ["flag", "usage", "unexpected argument", "unrecognized", "panicked", "unknown command"] {
+            for word in [
+                "flag",
+                "usage",
+                "unexpected argument",
+                "unrecognized",
+                "panicked",
+                "unknown command",
+            ] {
                 assert!(!text.contains(word), "{output}");
             }
-            if words.contains(&"--version") || (words.contains(&"delete") && words.contains(&"--force")) {
+            if words.contains(&"--version")
+                || (words.contains(&"delete") && words.contains(&"--force"))
+            {
                 output.ok();
             } else {
                 assert_ne!(output.code, 0, "{output}");
@@ -349,7 +397,8 @@ fn life_under_containerd() {
     bundle.detached(&[&global[..], &exec].concat()).ok();
     wait_until("output of exec", || bundle.logs()[before..].contains("in\n"));
     assert!(fs::read_to_string(&exec_pid).is_ok_and(|t| t.parse::<i32>().is_ok()));
-    let pids: Vec<i32> = serde_json::from_str(bundle.call(&with(&["ps", "--format", "json"])).ok()).expect("a list");
+    let pids: Vec<i32> =
+        serde_json::from_str(bundle.call(&with(&["ps", "--format", "json"])).ok()).expect("a list");
     assert!(pids.contains(&bundle.pid()));
     bundle.call(&with(&["pause"])).ok();
     bundle.call(&with(&["resume"])).ok();

@@ -26,6 +26,7 @@ fn survive(verb: &str, steps: u32, micros: u64) {
         let mut bundle = Bundle::new(&["sleep", "100"]);
         bundle.set("/linux/resources/pids", json!({ "limit": 50 }));
         bundle.set("/linux/resources/memory", json!({ "limit": 67_108_864 }));
+        bundle.drop_unavailable_limits();
         let time = Duration::from_micros(u64::from(step) * micros);
         kill_after(&bundle, verb, time);
         for args in [&["state", bundle.id.as_str()][..], &["list"]] {
@@ -38,7 +39,8 @@ fn survive(verb: &str, steps: u32, micros: u64) {
         if output.code != 0 {
             faults.push(format!("after {time:?}: {output}"));
         }
-        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| bundle.assert_clean())).is_err() {
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| bundle.assert_clean())).is_err()
+        {
             faults.push(format!("after {time:?}: something was left"));
         }
     }
@@ -79,7 +81,11 @@ fn init_killed_before_start() {
     need_root!();
     let bundle = Bundle::new(&["sleep", "100"]);
     bundle.create().ok();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(bundle.pid()), nix::sys::signal::Signal::SIGKILL).expect("kill");
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(bundle.pid()),
+        nix::sys::signal::Signal::SIGKILL,
+    )
+    .expect("kill");
     bundle.wait_status("stopped");
     bundle.call(&["start", &bundle.id]).fails_with(&[]);
     bundle.call(&["delete", &bundle.id]).ok();

@@ -1,6 +1,8 @@
 //! Processes that join a running container.
 
-use integration_tests::{Bundle, ConsoleSocket, Peer, differs, need_root, peer, read_for, wait_until};
+use integration_tests::{
+    Bundle, ConsoleSocket, Peer, differs, need_root, peer, read_for, wait_until,
+};
 use serde_json::json;
 use std::fs;
 use std::io::Write;
@@ -33,9 +35,15 @@ fn stdin_is_passed_through() {
     let path = bundle.dir().join("input");
     fs::write(&path, "from outside\n").expect("write");
     let file = fs::File::open(&path).expect("open");
-    let output = bundle.call_with_stdin(&["exec", &bundle.id, "/runtimetest", "cat"], Stdio::from(file));
+    let output =
+        bundle.call_with_stdin(&["exec", &bundle.id, "/runtimetest", "cat"], Stdio::from(file));
     assert_eq!(output.ok(), "from outside\n");
-    let mut child = bundle.command(&["exec", &bundle.id, "/runtimetest", "cat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("spawn");
+    let mut child = bundle
+        .command(&["exec", &bundle.id, "/runtimetest", "cat"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("spawn");
     child.stdin.take().expect("stdin").write_all(b"through a pipe").expect("write");
     let output = child.wait_with_output().expect("wait");
     assert_eq!(output.stdout, b"through a pipe");
@@ -48,10 +56,12 @@ fn all_namespaces_and_the_cgroup_are_joined() {
     let bundle = running();
     let kinds = ["pid", "net", "mnt", "ipc", "uts", "user", "cgroup", "time"];
     let links: Vec<String> = kinds.iter().map(|k| format!("/proc/self/ns/{k}")).collect();
-    let args: Vec<&str> = std::iter::once("readlink").chain(links.iter().map(String::as_str)).collect();
+    let args: Vec<&str> =
+        std::iter::once("readlink").chain(links.iter().map(String::as_str)).collect();
     let output = bundle.exec(&args);
     let pid = bundle.pid().to_string();
-    let wanted: Vec<String> = kinds.iter().map(|k| integration_tests::namespace_link(&pid, k)).collect();
+    let wanted: Vec<String> =
+        kinds.iter().map(|k| integration_tests::namespace_link(&pid, k)).collect();
     let found: Vec<&str> = output.ok().lines().collect();
     assert_eq!(found, wanted);
     let output = bundle.exec(&["cat", "/proc/self/cgroup"]);
@@ -66,13 +76,19 @@ fn flags_set_cwd_environment_user_and_groups() {
     let mut bundle = Bundle::new(&["sleep", "1000"]);
     bundle.set("/process/env", json!(["PATH=/bin", "KEPT=1"]));
     bundle.up();
-    let output = bundle.exec_with(&["--cwd", "/tmp", "--env", "ADDED=x,y", "--env", "KEPT=2", "--user", "3:4"], &["all", "pwd", "--", "id", "--", "env"]);
+    let output = bundle.exec_with(
+        &["--cwd", "/tmp", "--env", "ADDED=x,y", "--env", "KEPT=2", "--user", "3:4"],
+        &["all", "pwd", "--", "id", "--", "env"],
+    );
     let text = output.ok();
     for line in ["/tmp\n", "uid=3 gid=4 ", "ADDED=x,y\n", "KEPT=2\n", "PATH=/bin\n"] {
         assert!(text.contains(line), "{line:?}: {output}");
     }
     if peer() != Peer::Crun {
-        let output = bundle.exec_with(&["--user", "3:4", "--additional-gids", "7", "--additional-gids", "8"], &["id"]);
+        let output = bundle.exec_with(
+            &["--user", "3:4", "--additional-gids", "7", "--additional-gids", "8"],
+            &["id"],
+        );
         assert_eq!(output.ok(), "uid=3 gid=4 groups=7,8\n");
     }
     bundle.delete();
@@ -83,8 +99,11 @@ fn capabilities_can_be_added() {
     need_root!();
     let bundle = running();
     let plain = bundle.exec(&["status", "CapBnd"]);
-    let more = bundle.exec_with(&["--cap", "CAP_SYS_CHROOT", "--cap", "CAP_CHOWN"], &["status", "CapBnd"]);
-    let mask = |text: &str| u64::from_str_radix(text.trim().rsplit('\t').next().unwrap_or_default(), 16).unwrap_or(0);
+    let more =
+        bundle.exec_with(&["--cap", "CAP_SYS_CHROOT", "--cap", "CAP_CHOWN"], &["status", "CapBnd"]);
+    let mask = |text: &str| {
+        u64::from_str_radix(text.trim().rsplit('\t').next().unwrap_or_default(), 16).unwrap_or(0)
+    };
     assert_eq!(mask(more.ok()) & !mask(plain.ok()), 1 << 18 | 1);
     bundle.delete();
 }
@@ -106,13 +125,23 @@ fn detached_with_a_pid_file() {
     need_root!();
     let bundle = running();
     let pid_file = bundle.dir().join("exec.pid");
-    let args = ["exec", "-d", "--pid-file", &pid_file.to_string_lossy(), &bundle.id, "/runtimetest", "signal-wait"];
+    let args = [
+        "exec",
+        "-d",
+        "--pid-file",
+        &pid_file.to_string_lossy(),
+        &bundle.id,
+        "/runtimetest",
+        "signal-wait",
+    ];
     bundle.detached(&args).ok();
     let pid: i32 = fs::read_to_string(&pid_file).expect("pid file").parse().expect("a number");
     bundle.wait_log("ready");
-    let pids: Vec<i32> = serde_json::from_str(bundle.call(&["ps", "-f", "json", &bundle.id]).ok()).expect("a list");
+    let pids: Vec<i32> =
+        serde_json::from_str(bundle.call(&["ps", "-f", "json", &bundle.id]).ok()).expect("a list");
     assert!(pids.contains(&pid), "{pid} is not in {pids:?}");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM).expect("kill");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM)
+        .expect("kill");
     bundle.wait_log("SIGTERM");
     bundle.delete();
 }
@@ -122,7 +151,8 @@ fn pid_file_is_absent_when_nothing_was_started() {
     need_root!();
     let bundle = running();
     let pid_file = bundle.dir().join("exec.pid");
-    let output = bundle.call(&["exec", "--pid-file", &pid_file.to_string_lossy(), &bundle.id, "x-none"]);
+    let output =
+        bundle.call(&["exec", "--pid-file", &pid_file.to_string_lossy(), &bundle.id, "x-none"]);
     output.exits(255).fails_with(&["exec: \"x-none\": executable file not found in $PATH"]);
     if peer() == Peer::Onggi {
         assert!(!pid_file.exists());
@@ -135,11 +165,16 @@ fn errors_have_status_255() {
     need_root!();
     differs!(Crun | Youki, "other statuses");
     let bundle = running();
-    bundle.call(&["exec", &bundle.id, "/no/such/program"]).exits(255).fails_with(&["no such file or directory"]);
+    bundle
+        .call(&["exec", &bundle.id, "/no/such/program"])
+        .exits(255)
+        .fails_with(&["no such file or directory"]);
     bundle.call(&["exec", &bundle.id, "/tmp"]).exits(255).fails_with(&[]);
     bundle.call(&["exec", "--cwd", "/no/such/dir", &bundle.id, "/runtimetest", "true"]).exits(255);
     bundle.call(&["exec", "no-such-container", "true"]).fails_with(&["does not exist"]);
-    bundle.call(&["exec", "--process", "/no/such/file", &bundle.id]).fails_with(&["no such file or directory"]);
+    bundle
+        .call(&["exec", "--process", "/no/such/file", &bundle.id])
+        .fails_with(&["no such file or directory"]);
     let broken = bundle.dir().join("broken.json");
     fs::write(&broken, "{").expect("write");
     bundle.call(&["exec", "--process", &broken.to_string_lossy(), &bundle.id]).fails_with(&[]);
@@ -175,7 +210,18 @@ fn terminal_through_a_console_socket() {
     need_root!();
     let bundle = running();
     let socket = ConsoleSocket::new(bundle.dir(), "exec.sock");
-    bundle.call(&["exec", "--tty", "--detach", "--console-socket", &socket.path(), &bundle.id, "/runtimetest", "tty"]).ok();
+    bundle
+        .call(&[
+            "exec",
+            "--tty",
+            "--detach",
+            "--console-socket",
+            &socket.path(),
+            &bundle.id,
+            "/runtimetest",
+            "tty",
+        ])
+        .ok();
     let text = read_for(&socket.master(), "\n", Duration::from_secs(10));
     assert!(text.contains("/dev/pts/"), "{text:?}");
     bundle.delete();
@@ -188,7 +234,17 @@ fn console_socket_without_terminal_is_refused() {
     let bundle = running();
     bundle.call(&["exec", "--tty", "--detach", &bundle.id, "/runtimetest", "true"]).fails_with(&[]);
     let socket = ConsoleSocket::new(bundle.dir(), "exec.sock");
-    bundle.call(&["exec", "--detach", "--console-socket", &socket.path(), &bundle.id, "/runtimetest", "true"]).fails_with(&[]);
+    bundle
+        .call(&[
+            "exec",
+            "--detach",
+            "--console-socket",
+            &socket.path(),
+            &bundle.id,
+            "/runtimetest",
+            "true",
+        ])
+        .fails_with(&[]);
     bundle.delete();
 }
 
@@ -216,11 +272,23 @@ fn in_a_user_namespace() {
     let mut bundle = Bundle::new(&["sleep", "1000"]);
     bundle.user_namespace();
     bundle.up();
-    let output = bundle.exec(&["all", "id", "--", "cat", "/proc/self/uid_map", "--", "readlink", "/proc/self/ns/user"]);
+    let output = bundle.exec(&[
+        "all",
+        "id",
+        "--",
+        "cat",
+        "/proc/self/uid_map",
+        "--",
+        "readlink",
+        "/proc/self/ns/user",
+    ]);
     let words: Vec<&str> = output.ok().split_whitespace().collect();
     assert_eq!(words[0], "uid=0", "{output}");
     assert!(words.windows(3).any(|w| w == ["0", "100000", "65536"]), "{output}");
-    assert_eq!(words.last(), Some(&integration_tests::namespace_link(&bundle.pid().to_string(), "user").as_str()));
+    assert_eq!(
+        words.last(),
+        Some(&integration_tests::namespace_link(&bundle.pid().to_string(), "user").as_str())
+    );
     let output = bundle.exec_with(&["--user", "1000:1000"], &["id"]);
     assert!(output.ok().starts_with("uid=1000 gid=1000"), "{output}");
     bundle.delete();
@@ -234,7 +302,14 @@ fn joined_time_and_cgroup_namespaces() {
     bundle.push("/linux/namespaces", json!({ "type": "time" }));
     bundle.set("/linux/timeOffsets", json!({ "boottime": { "secs": 100_000, "nanosecs": 0 } }));
     bundle.up();
-    let output = bundle.exec(&["all", "readlink", "/proc/self/ns/time", "--", "readlink", "/proc/1/ns/time"]);
+    let output = bundle.exec(&[
+        "all",
+        "readlink",
+        "/proc/self/ns/time",
+        "--",
+        "readlink",
+        "/proc/1/ns/time",
+    ]);
     let links: Vec<&str> = output.ok().lines().collect();
     assert_eq!(links[0], links[1]);
     bundle.delete();

@@ -39,11 +39,21 @@ fn order_of_all_kinds() {
     bundle.set("/hooks/startContainer", json!([{ "path": "/runtimetest", "args": ["runtimetest", "write", "/tmp/start-hook", "ran"] }]));
     bundle.set("/root/readonly", json!(false));
     bundle.create().ok();
-    let created = ["prestart1", "prestart2", "createRuntime1", "createRuntime2", "createContainer1", "createContainer2"];
+    let created = [
+        "prestart1",
+        "prestart2",
+        "createRuntime1",
+        "createRuntime2",
+        "createContainer1",
+        "createContainer2",
+    ];
     assert_eq!(recorded(&bundle), created);
     assert!(!bundle.rootfs().join("tmp/start-hook").exists());
     bundle.start();
-    assert_eq!(fs::read_to_string(bundle.rootfs().join("tmp/start-hook")).ok().as_deref(), Some("ran"));
+    assert_eq!(
+        fs::read_to_string(bundle.rootfs().join("tmp/start-hook")).ok().as_deref(),
+        Some("ran")
+    );
     bundle.wait_log("ready");
     wait_until("the poststart hooks", || recorded(&bundle).len() == 8);
     assert_eq!(recorded(&bundle)[6..], ["poststart1", "poststart2"]);
@@ -70,19 +80,33 @@ fn state_comes_on_stdin() {
     need_root!();
     let mut bundle = Bundle::new(&["sleep", "100"]);
     bundle.set("/annotations", json!({ "key": "value" }));
-    for (kind, _) in [("prestart", ""), ("createRuntime", ""), ("createContainer", ""), ("poststart", ""), ("poststop", "")] {
+    for (kind, _) in [
+        ("prestart", ""),
+        ("createRuntime", ""),
+        ("createContainer", ""),
+        ("poststart", ""),
+        ("poststop", ""),
+    ] {
         let hook = sh(&bundle, &format!("cat > \"$D/state-{kind}\""));
         bundle.set(&format!("/hooks/{kind}"), json!([hook]));
     }
     bundle.up();
     let pid = bundle.pid();
     bundle.call(&["delete", "--force", &bundle.id]).ok();
-    let after_start: &[&str] = if peer() == Peer::Onggi { &["running"] } else { &["running", "created"] };
-    let wanted = [("prestart", &["creating", "created"][..]), ("createRuntime", &["creating", "created"]), ("createContainer", &["creating", "created"]), ("poststart", after_start), ("poststop", &["stopped"])];
+    let after_start: &[&str] =
+        if peer() == Peer::Onggi { &["running"] } else { &["running", "created"] };
+    let wanted = [
+        ("prestart", &["creating", "created"][..]),
+        ("createRuntime", &["creating", "created"]),
+        ("createContainer", &["creating", "created"]),
+        ("poststart", after_start),
+        ("poststop", &["stopped"]),
+    ];
     for (kind, statuses) in wanted {
         let path = bundle.dir().join(format!("state-{kind}"));
         wait_until(kind, || fs::metadata(&path).is_ok_and(|m| m.len() > 0));
-        let state: Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("the state is JSON");
+        let state: Value =
+            serde_json::from_slice(&fs::read(&path).expect("read")).expect("the state is JSON");
         assert_eq!(state["id"], bundle.id.as_str(), "{kind}: {state}");
         assert_eq!(state["bundle"], bundle.path(), "{kind}: {state}");
         assert_eq!(state["annotations"]["key"], "value", "{kind}: {state}");
@@ -102,12 +126,23 @@ fn namespaces_of_each_kind() {
     need_root!();
     let mut bundle = Bundle::new(&["sleep", "100"]);
     for kind in ["createRuntime", "createContainer"] {
-        let hook = sh(&bundle, &format!("readlink /proc/self/ns/mnt /proc/self/ns/net > \"$D/ns-{kind}\""));
+        let hook = sh(
+            &bundle,
+            &format!("readlink /proc/self/ns/mnt /proc/self/ns/net > \"$D/ns-{kind}\""),
+        );
         bundle.set(&format!("/hooks/{kind}"), json!([hook]));
     }
     bundle.create().ok();
-    let read = |kind: &str| fs::read_to_string(bundle.dir().join(format!("ns-{kind}"))).unwrap_or_default();
-    let links = |pid: &str| format!("{}\n{}\n", integration_tests::namespace_link(pid, "mnt"), integration_tests::namespace_link(pid, "net"));
+    let read = |kind: &str| {
+        fs::read_to_string(bundle.dir().join(format!("ns-{kind}"))).unwrap_or_default()
+    };
+    let links = |pid: &str| {
+        format!(
+            "{}\n{}\n",
+            integration_tests::namespace_link(pid, "mnt"),
+            integration_tests::namespace_link(pid, "net")
+        )
+    };
     assert_eq!(read("createRuntime"), links("self"));
     assert_eq!(read("createContainer"), links(&bundle.pid().to_string()));
     bundle.delete();
@@ -135,7 +170,10 @@ fn failure_before_start_stops_everything() {
 fn failure_of_start_container_stops_the_start() {
     need_root!();
     let mut bundle = Bundle::new(&["echo", "must not run"]);
-    bundle.set("/hooks/startContainer", json!([{ "path": "/runtimetest", "args": ["runtimetest", "exit", "3"] }]));
+    bundle.set(
+        "/hooks/startContainer",
+        json!([{ "path": "/runtimetest", "args": ["runtimetest", "exit", "3"] }]),
+    );
     bundle.create().ok();
     let output = bundle.call(&["start", &bundle.id]);
     if peer() == Peer::Onggi {
@@ -189,7 +227,9 @@ fn environment_is_only_the_given_one() {
         bundle.set(&format!("/hooks/{kind}"), json!([{ "path": runtimetest(), "args": ["runtimetest", "env", file], "env": ["PATH=/usr/bin:/bin", "GIVEN=1"] }]));
         bundle.run().ok();
         let text = fs::read_to_string(&file).unwrap_or_default();
-        assert_eq!(text, "PATH=/usr/bin:/bin\nGIVEN=1\n", "{kind}");
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines, ["GIVEN=1", "PATH=/usr/bin:/bin"], "{kind}");
     }
 }
 
@@ -200,7 +240,10 @@ fn no_environment_means_none() {
     for kind in ["prestart", "createRuntime", "createContainer", "poststart", "poststop"] {
         let mut bundle = Bundle::new(&["true"]);
         let file = bundle.dir().join("env");
-        bundle.set(&format!("/hooks/{kind}"), json!([{ "path": runtimetest(), "args": ["runtimetest", "env", file] }]));
+        bundle.set(
+            &format!("/hooks/{kind}"),
+            json!([{ "path": runtimetest(), "args": ["runtimetest", "env", file] }]),
+        );
         bundle.run().ok();
         wait_until(kind, || file.exists());
         assert_eq!(fs::read(&file).unwrap_or_default(), b"", "{kind}");
@@ -251,7 +294,10 @@ fn hook_that_reads_no_stdin_is_fine() {
 fn create_runtime_can_enter_the_namespaces_by_pid() {
     need_root!();
     let mut bundle = Bundle::new(&["hostname"]);
-    let hook = sh(&bundle, "pid=$(sed 's/.*\"pid\": *\\([0-9]*\\).*/\\1/' | head -n 1); nsenter -t \"$pid\" -u hostname from-hook");
+    let hook = sh(
+        &bundle,
+        "pid=$(sed 's/.*\"pid\": *\\([0-9]*\\).*/\\1/' | head -n 1); nsenter -t \"$pid\" -u hostname from-hook",
+    );
     bundle.set("/hooks/createRuntime", json!([hook]));
     bundle.unset("/hostname");
     let output = bundle.run();

@@ -7,7 +7,8 @@ use std::fs;
 #[test]
 fn masked_things_cannot_be_read_or_listed() {
     need_root!();
-    let mut bundle = Bundle::new(&["all", "cat", "/secret", "--", "ls", "/dir", "--", "echo", "end"]);
+    let mut bundle =
+        Bundle::new(&["all", "cat", "/secret", "--", "ls", "/dir", "--", "echo", "end"]);
     fs::write(bundle.rootfs().join("secret"), "secret").expect("write");
     fs::create_dir(bundle.rootfs().join("dir")).expect("mkdir");
     fs::write(bundle.rootfs().join("dir/file"), "secret").expect("write");
@@ -42,10 +43,22 @@ fn masks_reach_mounts_of_the_container() {
 #[test]
 fn read_only_path_keeps_its_content_and_flags() {
     need_root!();
-    let mut bundle = Bundle::new(&["all", "cat", "/ro/file", "--", "open-write", "/ro/file", "--", "cat", "/proc/self/mountinfo"]);
+    let mut bundle = Bundle::new(&[
+        "all",
+        "cat",
+        "/ro/file",
+        "--",
+        "open-write",
+        "/ro/file",
+        "--",
+        "cat",
+        "/proc/self/mountinfo",
+    ]);
     fs::create_dir(bundle.rootfs().join("ro")).expect("mkdir");
     fs::write(bundle.rootfs().join("ro/file"), "text\n").expect("write");
-    bundle.set("/linux/readonlyPaths", json!(["/ro", "/proc/sys"])).set("/root/readonly", json!(false));
+    bundle
+        .set("/linux/readonlyPaths", json!(["/ro", "/proc/sys"]))
+        .set("/root/readonly", json!(false));
     let mounts = bundle.config["mounts"].as_array_mut().expect("mounts");
     mounts[0]["options"] = json!(["nosuid", "nodev", "noexec"]);
     let output = bundle.run();
@@ -60,7 +73,9 @@ fn read_only_path_keeps_its_content_and_flags() {
 fn absent_paths_are_passed_over() {
     need_root!();
     let mut bundle = Bundle::new(&["echo", "ran"]);
-    bundle.set("/linux/maskedPaths", json!(["/no/such", "/proc/no-such"])).set("/linux/readonlyPaths", json!(["/no/such/either"]));
+    bundle
+        .set("/linux/maskedPaths", json!(["/no/such", "/proc/no-such"]))
+        .set("/linux/readonlyPaths", json!(["/no/such/either"]));
     assert_eq!(bundle.run().ok(), "ran\n");
     assert!(!bundle.rootfs().join("no").exists());
 }

@@ -56,7 +56,11 @@ fn relative_program_is_taken_from_cwd() {
 fn home_is_filled_in_from_the_password_file() {
     need_root!();
     let mut bundle = Bundle::new(&["env"]);
-    std::fs::write(bundle.rootfs().join("etc/passwd"), "root:x:0:0:root:/root:/\nu:x:1000:1000::/home/u:/\n").expect("write");
+    std::fs::write(
+        bundle.rootfs().join("etc/passwd"),
+        "root:x:0:0:root:/root:/\nu:x:1000:1000::/home/u:/\n",
+    )
+    .expect("write");
     assert!(bundle.run().ok().contains("HOME=/root\n"));
     bundle.set("/process/user", json!({ "uid": 1000, "gid": 1000 }));
     assert!(bundle.run().ok().contains("HOME=/home/u\n"));
@@ -69,7 +73,15 @@ fn home_is_filled_in_from_the_password_file() {
 #[test]
 fn hostile_password_files_do_no_harm() {
     need_root!();
-    for text in ["", ":::::", "\n\n", "root", "root:x:99999999999999999999:0::/:\n", "\u{0}\u{0}", &"x".repeat(1 << 20)] {
+    for text in [
+        "",
+        ":::::",
+        "\n\n",
+        "root",
+        "root:x:99999999999999999999:0::/:\n",
+        "\u{0}\u{0}",
+        &"x".repeat(1 << 20),
+    ] {
         let bundle = Bundle::new(&["true"]);
         std::fs::write(bundle.rootfs().join("etc/passwd"), text).expect("write");
         let output = bundle.run();
@@ -80,7 +92,8 @@ fn hostile_password_files_do_no_harm() {
     }
     // A fifo must not make the runtime wait for a writer.
     let bundle = Bundle::new(&["true"]);
-    nix::unistd::mkfifo(&bundle.rootfs().join("etc/passwd"), nix::sys::stat::Mode::S_IRWXU).expect("mkfifo");
+    nix::unistd::mkfifo(&bundle.rootfs().join("etc/passwd"), nix::sys::stat::Mode::S_IRWXU)
+        .expect("mkfifo");
     if peer() == Peer::Onggi {
         bundle.run();
         bundle.assert_clean();
@@ -92,8 +105,15 @@ fn program_that_the_user_may_not_execute() {
     need_root!();
     let mut bundle = Bundle::new(&[]);
     use std::os::unix::fs::PermissionsExt;
-    std::fs::copy(integration_tests::runtimetest(), bundle.rootfs().join("bin/own")).expect("copy");
-    std::fs::set_permissions(bundle.rootfs().join("bin/own"), std::fs::Permissions::from_mode(0o700)).expect("chmod");
+    integration_tests::copy_program(
+        integration_tests::runtimetest(),
+        &bundle.rootfs().join("bin/own"),
+    );
+    std::fs::set_permissions(
+        bundle.rootfs().join("bin/own"),
+        std::fs::Permissions::from_mode(0o700),
+    )
+    .expect("chmod");
     bundle.args(&["/bin/own", "true"]).set("/process/user", json!({ "uid": 1000, "gid": 1000 }));
     bundle.run().exits(1).fails_with(&["permission denied"]);
     bundle.assert_clean();
@@ -109,7 +129,12 @@ fn stdio_can_be_reopened_by_another_user() {
     let mut command = bundle.command(&["run", "--bundle", &bundle.path(), &bundle.id]);
     let output = command.output().expect("run");
     if peer() == Peer::Onggi || peer() == Peer::Runc {
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "reopened", "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "reopened",
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 
@@ -119,7 +144,13 @@ fn umask_default_is_022_whatever_the_caller_has() {
     differs!(Runc | Crun | Youki, "the caller's in some versions");
     let bundle = Bundle::new(&["umask"]);
     bundle.write();
-    let line = format!("umask 077; exec '{}' --root '{}' run -b '{}' {}", integration_tests::runtime().display(), bundle.state_root().display(), bundle.path(), bundle.id);
+    let line = format!(
+        "umask 077; exec '{}' --root '{}' run -b '{}' {}",
+        integration_tests::runtime().display(),
+        bundle.state_root().display(),
+        bundle.path(),
+        bundle.id
+    );
     let output = integration_tests::run(std::process::Command::new("sh").args(["-c", &line]));
     assert_eq!(output.ok(), "0022\n");
 }
@@ -148,7 +179,11 @@ fn environment_of_the_runtime_stays_outside() {
 fn scheduler_and_io_priority() {
     need_root!();
     differs!(Runc | Crun | Youki, "not in older ones");
-    for scheduler in [json!({ "policy": "SCHED_BATCH", "nice": 5 }), json!({ "policy": "SCHED_IDLE" }), json!({ "policy": "SCHED_OTHER", "nice": 10 })] {
+    for scheduler in [
+        json!({ "policy": "SCHED_BATCH", "nice": 5 }),
+        json!({ "policy": "SCHED_IDLE" }),
+        json!({ "policy": "SCHED_OTHER", "nice": 10 }),
+    ] {
         let mut bundle = Bundle::check();
         bundle.set("/process/scheduler", scheduler);
         bundle.set("/process/ioPriority", json!({ "class": "IOPRIO_CLASS_BE", "priority": 6 }));

@@ -4,7 +4,14 @@ use integration_tests::{Bundle, ConsoleSocket, Peer, differs, need_root, peer, r
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const ARCHES: &[&str] = &["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32", "SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM", "SCMP_ARCH_RISCV64"];
+const ARCHES: &[&str] = &[
+    "SCMP_ARCH_X86_64",
+    "SCMP_ARCH_X86",
+    "SCMP_ARCH_X32",
+    "SCMP_ARCH_AARCH64",
+    "SCMP_ARCH_ARM",
+    "SCMP_ARCH_RISCV64",
+];
 
 fn native() -> Vec<&'static str> {
     let pick: &[usize] = if cfg!(target_arch = "x86_64") { &[0, 1, 2] } else { &[3, 4] };
@@ -32,17 +39,28 @@ fn errno_with_and_without_a_number() {
     ]);
     let bundle = with(rules, &["syscall", "getcwd", "mkdirat", "fchdir", "setns", "fchmodat"]);
     let output = bundle.run();
-    assert_eq!(output.ok(), "getcwd errno 1\nmkdirat errno 99\nfchdir errno 99\nsetns ok\nfchmodat errno 14\n");
+    assert_eq!(
+        output.ok(),
+        "getcwd errno 1\nmkdirat errno 99\nfchdir errno 99\nsetns ok\nfchmodat errno 14\n"
+    );
 }
 
 #[test]
 fn kill_actions_end_the_process() {
     need_root!();
-    for action in ["SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_TRAP"] {
-        let bundle = with(json!([{ "names": ["getcwd"], "action": action }]), &["all", "echo", "before", "--", "syscall", "getcwd"]);
+    for action in
+        ["SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_TRAP"]
+    {
+        let bundle = with(
+            json!([{ "names": ["getcwd"], "action": action }]),
+            &["all", "echo", "before", "--", "syscall", "getcwd"],
+        );
         let output = bundle.run();
         assert_eq!(output.code, 128 + 31, "{action}: {output}");
-        assert!(output.stdout.starts_with("before\n") && !output.stdout.contains("getcwd"), "{output}");
+        assert!(
+            output.stdout.starts_with("before\n") && !output.stdout.contains("getcwd"),
+            "{output}"
+        );
         bundle.assert_clean();
     }
 }
@@ -51,7 +69,10 @@ fn kill_actions_end_the_process() {
 fn log_and_allow_let_through() {
     need_root!();
     let rules = json!([{ "names": ["getcwd"], "action": "SCMP_ACT_LOG" }, { "names": ["mkdirat"], "action": "SCMP_ACT_ALLOW" }]);
-    assert_eq!(with(rules, &["syscall", "getcwd", "mkdirat"]).run().ok(), "getcwd errno 34\nmkdirat errno 14\n");
+    assert_eq!(
+        with(rules, &["syscall", "getcwd", "mkdirat"]).run().ok(),
+        "getcwd errno 34\nmkdirat errno 14\n"
+    );
 }
 
 #[test]
@@ -82,7 +103,10 @@ fn comparisons_of_arguments() {
     ];
     for (op, value, two, hit) in cases {
         let arg = json!({ "index": 0, "value": value, "valueTwo": two, "op": op });
-        let bundle = with(json!([{ "names": ["fchdir"], "action": "SCMP_ACT_ERRNO", "errnoRet": 77, "args": [arg] }]), &["syscall", "fchdir"]);
+        let bundle = with(
+            json!([{ "names": ["fchdir"], "action": "SCMP_ACT_ERRNO", "errnoRet": 77, "args": [arg] }]),
+            &["syscall", "fchdir"],
+        );
         let wanted = if *hit { "fchdir errno 77\n" } else { "fchdir errno 9\n" };
         assert_eq!(bundle.run().ok(), wanted, "{op} {value:#x} {two:#x}");
     }
@@ -91,8 +115,10 @@ fn comparisons_of_arguments() {
 #[test]
 fn conditions_on_several_arguments_must_all_hold() {
     need_root!();
-    let both = |second: u64| json!([{ "names": ["mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 77, "args": [
-        { "index": 1, "value": 0, "op": "SCMP_CMP_EQ" }, { "index": 2, "value": second, "op": "SCMP_CMP_EQ" }] }]);
+    let both = |second: u64| {
+        json!([{ "names": ["mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 77, "args": [
+        { "index": 1, "value": 0, "op": "SCMP_CMP_EQ" }, { "index": 2, "value": second, "op": "SCMP_CMP_EQ" }] }])
+    };
     assert_eq!(with(both(0), &["syscall", "mkdirat"]).run().ok(), "mkdirat errno 77\n");
     assert_eq!(with(both(1), &["syscall", "mkdirat"]).run().ok(), "mkdirat errno 14\n");
     // The same call in two rules: either is enough.
@@ -108,8 +134,11 @@ fn default_errno() {
     need_root!();
     differs!(Youki, "other list of what it needs itself");
     let mut bundle = Bundle::new(&["syscall", "kcmp", "getcwd"]);
-    let allowed: Value = integration_tests::capture("docker-hello").json["linux"]["seccomp"]["syscalls"][0]["names"].clone();
-    let names: Vec<&Value> = allowed.as_array().into_iter().flatten().filter(|n| *n != "getcwd").collect();
+    let allowed: Value =
+        integration_tests::capture("docker-hello").json["linux"]["seccomp"]["syscalls"][0]["names"]
+            .clone();
+    let names: Vec<&Value> =
+        allowed.as_array().into_iter().flatten().filter(|n| *n != "getcwd").collect();
     bundle.set("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38, "architectures": native(),
         "syscalls": [{ "names": names, "action": "SCMP_ACT_ALLOW" }, { "names": ["arch_prctl", "clone3"], "action": "SCMP_ACT_ALLOW" }] }));
     if peer() == Peer::Onggi {
@@ -126,21 +155,36 @@ fn default_errno() {
 fn works_without_no_new_privileges() {
     need_root!();
     for nnp in [true, false] {
-        let mut bundle = with(json!([{ "names": ["kcmp"], "action": "SCMP_ACT_ERRNO", "errnoRet": 42 }]), &["all", "syscall", "kcmp", "--", "status", "NoNewPrivs", "Seccomp", "Seccomp_filters"]);
+        let mut bundle = with(
+            json!([{ "names": ["kcmp"], "action": "SCMP_ACT_ERRNO", "errnoRet": 42 }]),
+            &["all", "syscall", "kcmp", "--", "status", "NoNewPrivs", "Seccomp", "Seccomp_filters"],
+        );
         bundle.set("/process/noNewPrivileges", json!(nnp));
         bundle.set("/process/user", json!({ "uid": 1000, "gid": 1000 }));
         bundle.set("/process/capabilities", json!({}));
         let output = bundle.run();
         assert!(output.ok().starts_with("kcmp errno 42\n"), "{output}");
-        assert!(output.stdout.contains(&format!("NoNewPrivs:\t{}", u8::from(nnp))) && output.stdout.contains("Seccomp:\t2"), "{output}");
+        assert!(
+            output.stdout.contains(&format!("NoNewPrivs:\t{}", u8::from(nnp)))
+                && output.stdout.contains("Seccomp:\t2"),
+            "{output}"
+        );
     }
 }
 
 #[test]
 fn flags_are_taken() {
     need_root!();
-    for flags in [json!([]), json!(["SECCOMP_FILTER_FLAG_LOG"]), json!(["SECCOMP_FILTER_FLAG_TSYNC"]), json!(["SECCOMP_FILTER_FLAG_SPEC_ALLOW"])] {
-        let mut bundle = with(json!([{ "names": ["kcmp"], "action": "SCMP_ACT_ERRNO", "errnoRet": 42 }]), &["syscall", "kcmp"]);
+    for flags in [
+        json!([]),
+        json!(["SECCOMP_FILTER_FLAG_LOG"]),
+        json!(["SECCOMP_FILTER_FLAG_TSYNC"]),
+        json!(["SECCOMP_FILTER_FLAG_SPEC_ALLOW"]),
+    ] {
+        let mut bundle = with(
+            json!([{ "names": ["kcmp"], "action": "SCMP_ACT_ERRNO", "errnoRet": 42 }]),
+            &["syscall", "kcmp"],
+        );
         bundle.set("/linux/seccomp/flags", flags.clone());
         let output = bundle.run();
         if peer() == Peer::Onggi {
@@ -157,14 +201,18 @@ fn flags_are_taken() {
 #[test]
 fn unknown_system_calls_are_passed_over() {
     need_root!();
-    let rules = json!([{ "names": ["no_such_call", "kcmp"], "action": "SCMP_ACT_ERRNO", "errnoRet": 42 }]);
+    let rules =
+        json!([{ "names": ["no_such_call", "kcmp"], "action": "SCMP_ACT_ERRNO", "errnoRet": 42 }]);
     assert_eq!(with(rules, &["syscall", "kcmp"]).run().ok(), "kcmp errno 42\n");
 }
 
 #[test]
 fn exec_is_under_the_same_filter() {
     need_root!();
-    let bundle = with(json!([{ "names": ["kcmp"], "action": "SCMP_ACT_ERRNO", "errnoRet": 42 }]), &["sleep", "100"]);
+    let bundle = with(
+        json!([{ "names": ["kcmp"], "action": "SCMP_ACT_ERRNO", "errnoRet": 42 }]),
+        &["sleep", "100"],
+    );
     bundle.up();
     let output = bundle.exec(&["all", "syscall", "kcmp", "--", "status", "Seccomp"]);
     assert_eq!(output.ok(), "kcmp errno 42\nSeccomp:\t2\n");
@@ -178,16 +226,26 @@ fn notify_sends_the_descriptor_to_the_listener() {
     differs!(Youki, "other message");
     let mut bundle = Bundle::new(&["syscall", "getcwd"]);
     let agent = ConsoleSocket::new(bundle.dir(), "agent.sock");
-    bundle.set("/linux/seccomp", profile(json!([{ "names": ["kcmp"], "action": "SCMP_ACT_NOTIFY" }])));
-    bundle.set("/linux/seccomp/listenerPath", json!(agent.path())).set("/linux/seccomp/listenerMetadata", json!("the metadata"));
+    bundle.set(
+        "/linux/seccomp",
+        profile(json!([{ "names": ["kcmp"], "action": "SCMP_ACT_NOTIFY" }])),
+    );
+    bundle
+        .set("/linux/seccomp/listenerPath", json!(agent.path()))
+        .set("/linux/seccomp/listenerMetadata", json!("the metadata"));
     bundle.write();
-    let mut child = bundle.command(&["run", "--bundle", &bundle.path(), &bundle.id]).stdout(std::process::Stdio::piped()).spawn().expect("spawn");
+    let mut child = bundle
+        .command(&["run", "--bundle", &bundle.path(), &bundle.id])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("spawn");
     let (bytes, fds) = agent.receive();
     let message: Value = serde_json::from_slice(&bytes).expect("the message is JSON");
     assert_eq!(message["metadata"], "the metadata", "{message}");
     assert_eq!(message["state"]["id"], bundle.id.as_str(), "{message}");
     assert!(message["pid"].as_i64() > Some(0), "{message}");
-    let names: Vec<&str> = message["fds"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let names: Vec<&str> =
+        message["fds"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     assert_eq!(names, ["seccompFd"], "{message}");
     assert_eq!(fds.len(), 1);
     let output = child.wait().expect("wait");
@@ -199,7 +257,10 @@ fn notify_sends_the_descriptor_to_the_listener() {
 fn notify_without_a_listener_is_refused() {
     need_root!();
     let mut bundle = Bundle::new(&["true"]);
-    bundle.set("/linux/seccomp", profile(json!([{ "names": ["kcmp"], "action": "SCMP_ACT_NOTIFY" }])));
+    bundle.set(
+        "/linux/seccomp",
+        profile(json!([{ "names": ["kcmp"], "action": "SCMP_ACT_NOTIFY" }])),
+    );
     bundle.run().exits(1).fails_with(&["listenerPath"]);
     bundle.assert_clean();
     bundle.set("/linux/seccomp/listenerPath", json!("/no/such/socket"));
@@ -214,10 +275,17 @@ fn notified_call_waits() {
     differs!(Youki, "other message");
     let mut bundle = Bundle::new(&["all", "echo", "before", "--", "syscall", "kcmp"]);
     let agent = ConsoleSocket::new(bundle.dir(), "agent.sock");
-    bundle.set("/linux/seccomp", profile(json!([{ "names": ["kcmp"], "action": "SCMP_ACT_NOTIFY" }])));
+    bundle.set(
+        "/linux/seccomp",
+        profile(json!([{ "names": ["kcmp"], "action": "SCMP_ACT_NOTIFY" }])),
+    );
     bundle.set("/linux/seccomp/listenerPath", json!(agent.path()));
     bundle.write();
-    let mut child = bundle.command(&["run", "--bundle", &bundle.path(), &bundle.id]).stdout(std::process::Stdio::piped()).spawn().expect("spawn");
+    let mut child = bundle
+        .command(&["run", "--bundle", &bundle.path(), &bundle.id])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("spawn");
     let (_, fds) = agent.receive();
     let out = std::fs::File::from(std::os::fd::OwnedFd::from(child.stdout.take().expect("stdout")));
     assert!(read_for(&out, "before", Duration::from_secs(10)).contains("before"));

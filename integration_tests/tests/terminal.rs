@@ -29,7 +29,9 @@ fn console_socket_gets_a_master() {
 fn everything_is_seen_from_inside() {
     need_root!();
     let mut bundle = Bundle::check();
-    bundle.set("/process/terminal", json!(true)).set("/process/consoleSize", json!({ "height": 31, "width": 113 }));
+    bundle
+        .set("/process/terminal", json!(true))
+        .set("/process/consoleSize", json!({ "height": 31, "width": 113 }));
     let socket = ConsoleSocket::new(bundle.dir(), "c.sock");
     bundle.create_with(&["--console-socket", &socket.path()]).ok();
     let master = socket.master();
@@ -47,7 +49,17 @@ fn run_detached_with_a_console_socket() {
     bundle.set("/process/terminal", json!(true));
     bundle.write();
     let socket = ConsoleSocket::new(bundle.dir(), "c.sock");
-    bundle.call(&["run", "-d", "--bundle", &bundle.path(), "--console-socket", &socket.path(), &bundle.id]).ok();
+    bundle
+        .call(&[
+            "run",
+            "-d",
+            "--bundle",
+            &bundle.path(),
+            "--console-socket",
+            &socket.path(),
+            &bundle.id,
+        ])
+        .ok();
     let text = read_for(&socket.master(), "\n", SOON);
     assert!(text.contains("/dev/pts/0"), "{text:?}");
     bundle.delete();
@@ -75,7 +87,8 @@ fn foreground_uses_the_callers_terminal() {
     bundle.set("/process/terminal", json!(true));
     bundle.write();
     let pty = Pty::new(40, 120);
-    let mut child = pty.spawn(&mut bundle.command(&["run", "--bundle", &bundle.path(), &bundle.id]));
+    let mut child =
+        pty.spawn(&mut bundle.command(&["run", "--bundle", &bundle.path(), &bundle.id]));
     let text = read_for(&pty.master, "\n", SOON);
     assert!(text.contains("/dev/pts/0"), "{text:?}");
     assert!(child.wait().expect("wait").success());
@@ -89,7 +102,8 @@ fn foreground_takes_over_size_and_input() {
     bundle.set("/process/terminal", json!(true));
     bundle.write();
     let mut pty = Pty::new(40, 120);
-    let mut child = pty.spawn(&mut bundle.command(&["run", "--bundle", &bundle.path(), &bundle.id]));
+    let mut child =
+        pty.spawn(&mut bundle.command(&["run", "--bundle", &bundle.path(), &bundle.id]));
     assert!(read_for(&pty.master, "ready", SOON).contains("ready"));
     pty.master.write_all(b"hello\n").expect("write");
     assert!(read_for(&pty.master, "hello\r\nhello\r\n", SOON).contains("hello"));
@@ -107,7 +121,8 @@ fn interrupt_key_reaches_the_container() {
     bundle.set("/process/terminal", json!(true));
     bundle.write();
     let mut pty = Pty::new(24, 80);
-    let mut child = pty.spawn(&mut bundle.command(&["run", "--bundle", &bundle.path(), &bundle.id]));
+    let mut child =
+        pty.spawn(&mut bundle.command(&["run", "--bundle", &bundle.path(), &bundle.id]));
     assert!(read_for(&pty.master, "ready", SOON).contains("ready"));
     pty.master.write_all(b"\x03").expect("write");
     let text = read_for(&pty.master, "SIGINT", SOON);
@@ -121,7 +136,8 @@ fn exec_with_a_terminal_in_the_foreground() {
     let bundle = Bundle::new(&["sleep", "100"]);
     bundle.up();
     let pty = Pty::new(33, 99);
-    let mut child = pty.spawn(&mut bundle.command(&["exec", "-t", &bundle.id, "/runtimetest", "tty"]));
+    let mut child =
+        pty.spawn(&mut bundle.command(&["exec", "-t", &bundle.id, "/runtimetest", "tty"]));
     let text = read_for(&pty.master, "\n", SOON);
     assert!(text.contains("/dev/pts/"), "{text:?}");
     assert!(child.wait().expect("wait").success());
@@ -131,13 +147,26 @@ fn exec_with_a_terminal_in_the_foreground() {
 #[test]
 fn container_of_another_user_owns_its_terminal() {
     need_root!();
-    let mut bundle = Bundle::new(&["all", "stat", "/dev/pts/0", "--", "open-write", "/dev/pts/0", "/dev/stdout"]);
-    bundle.set("/process/terminal", json!(true)).set("/process/user", json!({ "uid": 1000, "gid": 1000 }));
+    let mut bundle = Bundle::new(&[
+        "all",
+        "stat",
+        "/dev/pts/0",
+        "--",
+        "open-write",
+        "/dev/pts/0",
+        "/dev/stdout",
+    ]);
+    bundle
+        .set("/process/terminal", json!(true))
+        .set("/process/user", json!({ "uid": 1000, "gid": 1000 }));
     let socket = ConsoleSocket::new(bundle.dir(), "c.sock");
     bundle.create_with(&["--console-socket", &socket.path()]).ok();
     let master = socket.master();
     bundle.start();
     let text = read_for(&master, "/dev/stdout opened", SOON);
-    assert!(text.contains("/dev/pts/0 c 620 1000 ") && text.contains("/dev/pts/0 opened"), "{text:?}");
+    assert!(
+        text.contains("/dev/pts/0 c 620 1000 ") && text.contains("/dev/pts/0 opened"),
+        "{text:?}"
+    );
     bundle.delete();
 }

@@ -49,9 +49,7 @@ impl Config {
 
     /// True when a namespace of this type is listed (created or joined).
     pub(crate) fn has_namespace(&self, kind: &str) -> bool {
-        self.list("/linux/namespaces")
-            .iter()
-            .any(|n| n["type"] == kind)
+        self.list("/linux/namespaces").iter().any(|n| n["type"] == kind)
     }
 }
 

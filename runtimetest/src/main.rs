@@ -16,13 +16,8 @@ mod tools;
 use std::process::exit;
 
 fn main() {
-    let args: Vec<String> = std::env::args_os()
-        .map(|a| a.to_string_lossy().into_owned())
-        .collect();
-    let base = args
-        .first()
-        .and_then(|a| a.rsplit('/').next())
-        .unwrap_or_default();
+    let args: Vec<String> = std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect();
+    let base = args.first().and_then(|a| a.rsplit('/').next()).unwrap_or_default();
     let code = if tools::is_tool(base) {
         tools::run(
             &args

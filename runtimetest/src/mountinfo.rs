@@ -28,22 +28,12 @@ impl Mount {
         let mut right = right.split(' ');
         let fstype = right.next()?.to_owned();
         let super_options = words(right.nth(1)?);
-        Some(Self {
-            id,
-            target,
-            options,
-            propagation,
-            fstype,
-            super_options,
-        })
+        Some(Self { id, target, options, propagation, fstype, super_options })
     }
 
     /// True when the mount or its file system carries the option.
     pub(crate) fn has(&self, option: &str) -> bool {
-        self.options
-            .iter()
-            .chain(&self.super_options)
-            .any(|o| o == option)
+        self.options.iter().chain(&self.super_options).any(|o| o == option)
     }
 
     /// True for `shared:N` and the like.
@@ -61,19 +51,12 @@ pub(crate) fn read() -> Result<Vec<Mount>, String> {
 
 /// The mount that `path` lies on as a lookup sees it, whatever else is below.
 pub(crate) fn mount_id_of(path: &str) -> Option<u64> {
-    let file = fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_PATH)
-        .open(path)
-        .ok()?;
+    let file = fs::OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path).ok()?;
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
     let line = info.lines().find_map(|l| l.strip_prefix("mnt_id:"))?;
     line.trim().parse().ok()
 }
 
 fn unescape(word: &str) -> String {
-    word.replace("\\040", " ")
-        .replace("\\011", "\t")
-        .replace("\\012", "\n")
-        .replace("\\134", "\\")
+    word.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }

@@ -21,10 +21,7 @@ pub(crate) fn syscall(number: i64, args: [i64; 5]) -> Result<i64, i32> {
 /// Soft and hard limit of a resource (setrlimit(2) numbers).
 pub(crate) fn rlimit(resource: u32) -> Result<(u64, u64), i32> {
     let mut pair = [0_u64; 2];
-    syscall(
-        libc::SYS_prlimit64,
-        [0, i64::from(resource), 0, pair.as_mut_ptr() as i64, 0],
-    )?;
+    syscall(libc::SYS_prlimit64, [0, i64::from(resource), 0, pair.as_mut_ptr() as i64, 0])?;
     Ok((pair[0], pair[1]))
 }
 
@@ -42,10 +39,7 @@ pub(crate) struct SchedAttr {
 /// sched_getattr(2) of this process.
 pub(crate) fn sched_attr() -> Result<SchedAttr, i32> {
     let mut words = [0_u64; 6];
-    syscall(
-        libc::SYS_sched_getattr,
-        [0, words.as_mut_ptr() as i64, 48, 0, 0],
-    )?;
+    syscall(libc::SYS_sched_getattr, [0, words.as_mut_ptr() as i64, 48, 0, 0])?;
     let high = |w: u64| u32::try_from(w >> 32).unwrap_or(0);
     let low = |w: u64| u32::try_from(w & 0xffff_ffff).unwrap_or(0);
     Ok(SchedAttr {
@@ -62,16 +56,7 @@ pub(crate) fn sched_attr() -> Result<SchedAttr, i32> {
 /// Rows and columns of the terminal at a descriptor.
 pub(crate) fn window_size(fd: i32) -> Result<(u16, u16), i32> {
     let mut size = [0_u16; 4];
-    syscall(
-        libc::SYS_ioctl,
-        [
-            i64::from(fd),
-            TIOCGWINSZ,
-            size.as_mut_ptr() as i64,
-            0,
-            0,
-        ],
-    )?;
+    syscall(libc::SYS_ioctl, [i64::from(fd), TIOCGWINSZ, size.as_mut_ptr() as i64, 0, 0])?;
     Ok((size[0], size[1]))
 }
 

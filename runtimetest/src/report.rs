@@ -13,9 +13,7 @@ impl Report {
     /// Passes when `found` equals `expected`.
     pub(crate) fn equal<T: PartialEq + Debug>(&mut self, name: &str, expected: &T, found: &T) {
         let good = expected == found;
-        self.test(name, good, || {
-            format!("expected {expected:?}, found {found:?}")
-        });
+        self.test(name, good, || format!("expected {expected:?}, found {found:?}"));
     }
 
     /// Passes when `good`; otherwise prints `why()`.

@@ -10,10 +10,8 @@ impl Status {
     pub(crate) fn read() -> Result<Self, String> {
         let text = std::fs::read_to_string("/proc/self/status")
             .map_err(|e| format!("read /proc/self/status: {e}"))?;
-        let pair = |line: &str| {
-            line.split_once(':')
-                .map(|(k, v)| (k.to_owned(), v.trim().to_owned()))
-        };
+        let pair =
+            |line: &str| line.split_once(':').map(|(k, v)| (k.to_owned(), v.trim().to_owned()));
         Ok(Self(text.lines().filter_map(pair).collect()))
     }
 
@@ -29,9 +27,6 @@ impl Status {
 
     /// White-space separated numbers (`Uid`, `Groups`).
     pub(crate) fn numbers(&self, field: &str) -> Vec<u64> {
-        self.text(field)
-            .split_whitespace()
-            .filter_map(|n| n.parse().ok())
-            .collect()
+        self.text(field).split_whitespace().filter_map(|n| n.parse().ok()).collect()
     }
 }

@@ -39,7 +39,8 @@ impl Group {
             return Group { paths: vec![root.join(name)], v2: None };
         }
         let hierarchies = fs::read_dir(root).into_iter().flatten().flatten();
-        let paths = hierarchies.map(|entry| entry.path()).filter(|path| path.join("cgroup.procs").exists());
+        let paths =
+            hierarchies.map(|entry| entry.path()).filter(|path| path.join("cgroup.procs").exists());
         Group { paths: paths.map(|path| path.join(name)).collect(), v2: None }
     }
 
@@ -60,7 +61,9 @@ impl Group {
             // A v1 cpuset group has no CPUs of its own accord.
             for file in ["cpuset.cpus", "cpuset.mems"] {
                 let Some(parent) = path.parent() else { continue };
-                if parent.ends_with("cpuset") && let Ok(value) = fs::read_to_string(parent.join(file)) {
+                if parent.ends_with("cpuset")
+                    && let Ok(value) = fs::read_to_string(parent.join(file))
+                {
                     write(path.join(file), value.trim());
                 }
             }
@@ -144,7 +147,7 @@ fn device_filter() -> Vec<[u8; 8]> {
     let mut program = vec![
         insn(LOAD, 2, 1, 0, 0),
         insn(MOVE, 3, 2, 0, 0),
-        insn(AND, 2, 0, 0, 0xffff), // r2: type, 1 block or 2 character
+        insn(AND, 2, 0, 0, 0xffff),     // r2: type, 1 block or 2 character
         insn(SHIFT_RIGHT, 3, 0, 0, 16), // r3: access, 1 mknod, 2 read, 4 write
         insn(LOAD, 4, 1, 4, 0),
         insn(LOAD, 5, 1, 8, 0),

@@ -19,8 +19,11 @@ use crate::cgroup::Group;
 use crate::init::{self, Wait};
 use crate::raw::{self, Side};
 
-const NAMESPACES: i32 =
-    libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+const NAMESPACES: i32 = libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS;
 
 /// create, start, wait and delete in one process.
 pub(crate) fn run(bundle: &Path) -> ExitCode {
@@ -39,7 +42,10 @@ pub(crate) fn create(bundle: &Path, state: &Path, word: &str) {
     let name = group_name(std::process::id());
     let group = Group::create(&name);
     // Not std's open: on musl it masks O_PATH out with the access mode.
-    let fifo = raw::must("open fifo", nix::fcntl::open(&fifo, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()));
+    let fifo = raw::must(
+        "open fifo",
+        nix::fcntl::open(&fifo, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()),
+    );
     let (ready, tell) = io("pipe", std::io::pipe());
     let word = if word == "pause" { c"pause" } else { c"true" };
     let (pid, _) = launch(bundle, &group, word, Some((fifo, ready, tell)));
@@ -49,7 +55,10 @@ pub(crate) fn create(bundle: &Path, state: &Path, word: &str) {
 /// Opens the FIFO, at whose other end the container waits.
 pub(crate) fn start(state: &Path) {
     let mut byte = [0];
-    io("start", fs::File::open(state.join("start")).and_then(|mut fifo| fifo.read_exact(&mut byte)));
+    io(
+        "start",
+        fs::File::open(state.join("start")).and_then(|mut fifo| fifo.read_exact(&mut byte)),
+    );
 }
 
 /// Prints what `state` would have to know.
@@ -57,7 +66,9 @@ pub(crate) fn state(state: &Path) {
     let (pid, name) = read_state(state);
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let status = if stat.is_empty() || stat.contains(") Z ") { "stopped" } else { "running" };
-    println!("{{\"ociVersion\":\"1.3.0\",\"id\":\"{name}\",\"status\":\"{status}\",\"pid\":{pid}}}");
+    println!(
+        "{{\"ociVersion\":\"1.3.0\",\"id\":\"{name}\",\"status\":\"{status}\",\"pid\":{pid}}}"
+    );
 }
 
 /// A second process in a running container.
@@ -128,14 +139,18 @@ fn launch(bundle: &Path, group: &Group, word: &CStr, fifo: Option<Fifo>) -> (pid
 
 fn wait(pid: pid_t, pidfd: &OwnedFd) -> ExitCode {
     match raw::wait_usage(pid, pidfd, -1) {
-        Some((status, _)) => ExitCode::from(ExitStatus::from_raw(status).code().unwrap_or(255) as u8),
+        Some((status, _)) => {
+            let code = ExitStatus::from_raw(status).code().and_then(|code| u8::try_from(code).ok());
+            ExitCode::from(code.unwrap_or(255))
+        }
         None => ExitCode::FAILURE,
     }
 }
 
 fn read_state(state: &Path) -> (pid_t, String) {
     let text = io("read state", fs::read_to_string(state.join("state")));
-    let fields = text.trim().split_once(' ').and_then(|(pid, name)| Some((pid.parse().ok()?, name)));
+    let fields =
+        text.trim().split_once(' ').and_then(|(pid, name)| Some((pid.parse().ok()?, name)));
     let (pid, name) = fields.unwrap_or_else(|| raw::fail("broken state", 0));
     (pid, name.to_owned())
 }

@@ -27,7 +27,12 @@ const QUIET: MsFlags = MsFlags::MS_NOSUID.union(MsFlags::MS_NOEXEC).union(MsFlag
 /// Type, place (below the rootfs, which is the working directory), flags, data.
 const MOUNTS: [(&CStr, &CStr, MsFlags, Option<&CStr>); 7] = [
     (c"proc", c"proc", MsFlags::empty(), None),
-    (c"tmpfs", c"dev", MsFlags::MS_NOSUID.union(MsFlags::MS_STRICTATIME), Some(c"mode=755,size=65536k")),
+    (
+        c"tmpfs",
+        c"dev",
+        MsFlags::MS_NOSUID.union(MsFlags::MS_STRICTATIME),
+        Some(c"mode=755,size=65536k"),
+    ),
     (
         c"devpts",
         c"dev/pts",
@@ -37,7 +42,12 @@ const MOUNTS: [(&CStr, &CStr, MsFlags, Option<&CStr>); 7] = [
     (c"tmpfs", c"dev/shm", QUIET, Some(c"mode=1777,size=65536k")),
     (c"mqueue", c"dev/mqueue", QUIET, None),
     (c"sysfs", c"sys", QUIET.union(MsFlags::MS_RDONLY), None),
-    (c"cgroup2", c"sys/fs/cgroup", QUIET.union(MsFlags::MS_RDONLY).union(MsFlags::MS_RELATIME), None),
+    (
+        c"cgroup2",
+        c"sys/fs/cgroup",
+        QUIET.union(MsFlags::MS_RDONLY).union(MsFlags::MS_RELATIME),
+        None,
+    ),
 ];
 
 const DEVICES: [(&CStr, u64, u64); 6] = [
@@ -71,13 +81,17 @@ const MASKED: [&CStr; 10] = [
     c"/proc/scsi",
 ];
 
-const READ_ONLY: [&CStr; 5] = [c"/proc/bus", c"/proc/fs", c"/proc/irq", c"/proc/sys", c"/proc/sysrq-trigger"];
+const READ_ONLY: [&CStr; 5] =
+    [c"/proc/bus", c"/proc/fs", c"/proc/irq", c"/proc/sys", c"/proc/sysrq-trigger"];
 
 /// Makes `rootfs` this process's root, with everything in it that the default bundle asks for.
 pub(crate) fn build(rootfs: &Path) {
     let recursive = MsFlags::MS_REC | MsFlags::MS_SLAVE;
     must("mount propagation", mount(NONE, c"/", NONE, recursive, NONE));
-    must("bind rootfs", mount(Some(rootfs), rootfs, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE));
+    must(
+        "bind rootfs",
+        mount(Some(rootfs), rootfs, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE),
+    );
     must("chdir rootfs", chdir(rootfs));
     for (kind, place, flags, data) in MOUNTS {
         // Only /dev begins empty.
@@ -120,7 +134,10 @@ fn hide() {
         }
         let flags = QUIET | MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
         let plain = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
-        must("read-only path", mount(NONE, path, NONE, plain, NONE).or_else(|_| mount(NONE, path, NONE, flags, NONE)));
+        must(
+            "read-only path",
+            mount(NONE, path, NONE, plain, NONE).or_else(|_| mount(NONE, path, NONE, flags, NONE)),
+        );
     }
     for path in MASKED {
         match mount(Some(c"/dev/null"), path, NONE, MsFlags::MS_BIND, NONE) {

@@ -34,13 +34,18 @@ fn main() -> ExitCode {
             return measure::measure(limit, command);
         }
         ["run", bundle] => return container::run(Path::new(bundle)),
-        ["create", bundle, state, word] => container::create(Path::new(bundle), Path::new(state), word),
+        ["create", bundle, state, word] => {
+            container::create(Path::new(bundle), Path::new(state), word)
+        }
         ["start", state] => container::start(Path::new(state)),
         ["state", state] => container::state(Path::new(state)),
         ["exec", state] => return container::exec(Path::new(state)),
         ["destroy", state] => container::destroy(Path::new(state)),
         ["delete", state] => container::delete(Path::new(state)),
-        _ => raw::fail("usage: floor run|create|start|state|exec|delete|destroy|true|pause|measure …", 0),
+        _ => raw::fail(
+            "usage: floor run|create|start|state|exec|delete|destroy|true|pause|measure …",
+            0,
+        ),
     }
     ExitCode::SUCCESS
 }

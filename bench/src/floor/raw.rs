@@ -1,5 +1,7 @@
 //! The system calls that nix has no wrapper for, and the one way out on an error.
 #![allow(unsafe_code)]
+// The kernel's words are cut to the width that it gives the value elsewhere.
+#![allow(clippy::cast_possible_truncation)]
 
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -107,7 +109,11 @@ pub(crate) fn loopback_up() {
     let kind = (libc::SOCK_DGRAM | libc::SOCK_CLOEXEC) as usize;
     let socket = call("socket", libc::SYS_socket, [libc::AF_INET as usize, kind, 0, 0, 0, 0]);
     let request = &raw const request as usize;
-    call("ioctl SIOCSIFFLAGS", libc::SYS_ioctl, [socket, libc::SIOCSIFFLAGS as usize, request, 0, 0, 0]);
+    call(
+        "ioctl SIOCSIFFLAGS",
+        libc::SYS_ioctl,
+        [socket, libc::SIOCSIFFLAGS as usize, request, 0, 0, 0],
+    );
     call("close", libc::SYS_close, [socket, 0, 0, 0, 0, 0]);
 }
 

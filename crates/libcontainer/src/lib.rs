@@ -16,6 +16,7 @@ mod init;
 mod launch;
 pub mod lifecycle;
 pub mod plan;
+pub mod seal;
 pub mod spec;
 mod state;
 mod sync;
@@ -24,17 +25,34 @@ use std::sync::OnceLock;
 
 pub use error::{Error, Result};
 
-static WARN: OnceLock<fn(&str)> = OnceLock::new();
+/// What the crate says besides results and errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// Something failed that changes nothing else: a hook that may fail, state that cannot be read.
+    Warning,
+    /// Something in config.json was passed over.
+    Remark,
+}
 
-/// Says who hears warnings: what was passed over, and failures that change nothing. Without it
-/// nobody does. The first caller wins.
-pub fn on_warning(listener: fn(&str)) {
-    let _ = WARN.set(listener);
+type Listener = Box<dyn Fn(Notice, &str) + Send + Sync>;
+
+static LISTENER: OnceLock<Listener> = OnceLock::new();
+
+/// Says who hears notices. Without it nobody does; the first caller wins.
+pub fn on_notice(listener: impl Fn(Notice, &str) + Send + Sync + 'static) {
+    let _ = LISTENER.set(Box::new(listener));
 }
 
 /// Passes a warning on.
 pub(crate) fn warn(text: &str) {
-    if let Some(listener) = WARN.get() {
-        listener(text);
+    if let Some(listener) = LISTENER.get() {
+        listener(Notice::Warning, text);
+    }
+}
+
+/// Passes remarks on.
+pub(crate) fn remark<'a>(texts: impl IntoIterator<Item = &'a String>) {
+    if let Some(listener) = LISTENER.get() {
+        texts.into_iter().for_each(|text| listener(Notice::Remark, text));
     }
 }

@@ -91,8 +91,12 @@ impl ParentEnd {
     /// Waits for the child's next word.
     pub(crate) fn receive(&self) -> Result<Report> {
         let mut buffer = [0_u8; MAX_MESSAGE];
-        let (length, mut fds) = sys::socket::receive(self.0.as_fd(), &mut buffer)
-            .or_else(|errno| if errno == Errno::ECONNRESET { Ok((0, vec![])) } else { Err(errno) })
+        let mut received = sys::socket::receive(self.0.as_fd(), &mut buffer);
+        // A child that ended with words of ours unread is told of first, its last words after.
+        if received.as_ref().is_err_and(|errno| *errno == Errno::ECONNRESET) {
+            received = sys::socket::receive(self.0.as_fd(), &mut buffer);
+        }
+        let (length, mut fds) = received
             .map_err(|errno| Error::os("receive from container process", "", errno))?;
         let Some((tag, rest)) = buffer[..length].split_first() else { return Ok(Report::Gone) };
         let number = rest.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));

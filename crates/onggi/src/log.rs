@@ -96,6 +96,19 @@ impl Log {
         })
     }
 
+    /// Another handle to the same place.
+    ///
+    /// # Errors
+    ///
+    /// Too many files are open.
+    pub(crate) fn share(&self) -> Result<Self> {
+        let clone = |file: &File| {
+            file.try_clone().map_err(|error| Error::io("dup", "log file", &error))
+        };
+        let file = self.file.as_ref().map(clone).transpose()?;
+        Ok(Self { file, format: self.format, most: self.most })
+    }
+
     /// Writes why the command failed: a record, and with a log file also the plain message on
     /// standard error, where conmon and people look.
     pub(crate) fn error(&self, message: &str) {
@@ -103,6 +116,21 @@ impl Log {
         if self.file.is_some() {
             to_stderr(&format!("{}\n", escape(message)));
         }
+    }
+
+    /// Writes of a failure that changes nothing: a record if it was asked for, else a line on
+    /// standard error. A log file must hold one record at most, and that of an error.
+    pub(crate) fn warning(&self, message: &str) {
+        if self.most >= Level::Warning || self.file.is_none() {
+            self.write(Level::Warning, message);
+        } else {
+            to_stderr(&format!("{}\n", escape(message)));
+        }
+    }
+
+    /// Writes what was passed over, if it was asked for.
+    pub(crate) fn remark(&self, message: &str) {
+        self.record(Level::Warning, message);
     }
 
     /// Writes what was done, if it was asked for.
@@ -118,9 +146,12 @@ impl Log {
     }
 
     fn record(&self, level: Level, message: &str) {
-        if level > self.most {
-            return;
+        if level <= self.most {
+            self.write(level, message);
         }
+    }
+
+    fn write(&self, level: Level, message: &str) {
         match &self.file {
             Some(file) => {
                 let mut file: &File = file;

@@ -25,7 +25,7 @@ use clap::ArgMatches;
 
 use commands::Verb;
 use globals::Session;
-use libcontainer::Error;
+use libcontainer::{Error, Notice};
 use log::Log;
 use parser::{Request, UsageError};
 
@@ -81,11 +81,23 @@ fn run(words: &[OsString]) -> i32 {
 
 /// Runs one verb.
 fn follow(verb: &Verb, words: &[OsString], globals: &ArgMatches, log: Log) -> i32 {
+    if verb.enters_container
+        && let Err(error) = libcontainer::seal::ensure()
+    {
+        return failed(&log, verb.prefix, &error, verb.failed);
+    }
     let matches = match parser::parse(verb.command(), verb.flags, words) {
         Ok(Request::Do(matches)) => matches,
         Ok(Request::Help) => return print(&help::verb(verb)),
         Err(error) => return verb_misused(verb, &log, &error),
     };
+    match log.share() {
+        Ok(log) => libcontainer::on_notice(move |notice, text| match notice {
+            Notice::Warning => log.warning(text),
+            Notice::Remark => log.remark(text),
+        }),
+        Err(error) => return failed(&log, verb.prefix, &error, verb.failed),
+    }
     let session = match Session::new(globals, log) {
         Ok(session) => session,
         Err((log, error)) => return failed(&log, "", &error, FAILED),

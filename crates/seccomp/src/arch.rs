@@ -102,17 +102,9 @@ const NATIVE: Arch = if BIG_HOST { Arch::Ppc64 } else { Arch::Ppc64Le };
 #[cfg(target_arch = "mips")]
 const NATIVE: Arch = if BIG_HOST { Arch::Mips } else { Arch::Mipsel };
 #[cfg(all(target_arch = "mips64", target_pointer_width = "64"))]
-const NATIVE: Arch = if BIG_HOST {
-    Arch::Mips64
-} else {
-    Arch::Mipsel64
-};
+const NATIVE: Arch = if BIG_HOST { Arch::Mips64 } else { Arch::Mipsel64 };
 #[cfg(all(target_arch = "mips64", target_pointer_width = "32"))]
-const NATIVE: Arch = if BIG_HOST {
-    Arch::Mips64N32
-} else {
-    Arch::Mipsel64N32
-};
+const NATIVE: Arch = if BIG_HOST { Arch::Mips64N32 } else { Arch::Mipsel64N32 };
 
 // A program built for one byte order and told of the other would read arguments wrongly without any error.
 const _: () = assert!(BIG_HOST == NATIVE.traits().big);

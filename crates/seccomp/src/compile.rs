@@ -50,10 +50,7 @@ pub fn compile(profile: &Profile, native: Arch) -> Result<Program, Error> {
         let instructions = instructions.len();
         return Err(Error::TooLong { instructions });
     }
-    Ok(Program {
-        instructions,
-        flags: flags(profile),
-    })
+    Ok(Program { instructions, flags: flags(profile) })
 }
 
 fn flags(profile: &Profile) -> u32 {
@@ -138,13 +135,7 @@ impl<'a> Ranges<'a> {
     fn of(profile: &Profile, collected: &'a Collected<'a>, token: u32) -> Result<Self, Error> {
         let default = profile.default_action;
         let stub = !matches!(default, Action::Allow | Action::Log | Action::Trace(_));
-        let mut ranges = Self {
-            collected,
-            default,
-            stub,
-            list: Vec::with_capacity(64),
-            size: 0,
-        };
+        let mut ranges = Self { collected, default, stub, list: Vec::with_capacity(64), size: 0 };
         let listed = |arch| collected.archs.iter().find(|listed| listed.arch == arch);
         if token == Arch::X32.traits().token {
             ranges.two_abis(listed(Arch::X86_64), listed(Arch::X32))?;
@@ -260,11 +251,9 @@ impl<'a> Ranges<'a> {
             [] => emitter.ret(value(self.default)),
             [(_, verdict)] => self.leaf(emitter, verdict),
             // A lone number between equals.
-            [
-                (_, Verdict::Always(below)),
-                (number, verdict),
-                (next, Verdict::Always(above)),
-            ] if below == above && *next == number + 1 => {
+            [(_, Verdict::Always(below)), (number, verdict), (next, Verdict::Always(above))]
+                if below == above && *next == number + 1 =>
+            {
                 let no = emitter.ret(value(*above));
                 let yes = self.leaf(emitter, verdict);
                 emitter.branch(Test::Equal, *number, yes, no)
@@ -284,12 +273,20 @@ impl<'a> Ranges<'a> {
             Verdict::Rules(traits, rules) => (traits, rules),
         };
         let mut next = emitter.ret(value(self.default));
-        for rule in rules.iter().rev() {
-            let mut yes = emitter.ret(value(rule.action));
-            for condition in rule.conditions.iter().rev() {
-                yes = emitter.condition(traits, condition, yes, next);
-            }
-            next = yes;
+        for alike in rules.chunk_by(Checked::alike).rev() {
+            next = match alike {
+                [rule] => {
+                    let mut yes = emitter.ret(value(rule.action));
+                    for condition in rule.conditions.iter().rev() {
+                        yes = emitter.condition(traits, condition, yes, next);
+                    }
+                    yes
+                }
+                rules => {
+                    let rules = rules.iter().map(|rule| (rule.conditions[0], value(rule.action)));
+                    emitter.values(traits, rules, next)
+                }
+            };
         }
         next
     }

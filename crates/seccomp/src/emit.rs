@@ -80,11 +80,7 @@ impl Emitter {
 
     /// A target within the reach of a conditional jump, even when one more jump is put between.
     fn reach(&mut self, target: Label) -> Label {
-        if self.distance(target) < usize::from(u8::MAX) {
-            target
-        } else {
-            self.jump(target)
-        }
+        if self.distance(target) < usize::from(u8::MAX) { target } else { self.jump(target) }
     }
 
     /// Compares the accumulator with `k`.
@@ -135,11 +131,7 @@ impl Emitter {
         let (mask_low, mask_high) = halves(condition.mask);
         let (low, high) = halves(condition.value);
         let yes = self.equal_half(low_at, mask_low, low, yes, no);
-        if arch.wide {
-            self.equal_half(high_at, mask_high, high, yes, no)
-        } else {
-            yes
-        }
+        if arch.wide { self.equal_half(high_at, mask_high, high, yes, no) } else { yes }
     }
 
     fn equal_half(&mut self, at: u32, mask: u32, value: u32, yes: Label, no: Label) -> Label {
@@ -151,6 +143,31 @@ impl Emitter {
             label = self.then(AND, mask, label);
         }
         self.load(at, label)
+    }
+
+    /// Compares one argument with several values that have the high half in common; each has its `SECCOMP_RET_…` value.
+    pub(crate) fn values(
+        &mut self,
+        arch: &Traits,
+        values: impl DoubleEndedIterator<Item = (Condition, u32)>,
+        no: Label,
+    ) -> Label {
+        let mut label = no;
+        let mut common = None;
+        for (condition, value) in values.rev() {
+            let yes = self.ret(value);
+            let (low, high) = halves(condition.value);
+            label = self.branch(Test::Equal, low, yes, label);
+            common = Some((condition.arg, high));
+        }
+        let Some((arg, high)) = common else { return no };
+        let (low_at, high_at) = halves_at(arch, arg);
+        label = self.load(low_at, label);
+        if arch.wide {
+            label = self.branch(Test::Equal, high, label, no);
+            label = self.load(high_at, label);
+        }
+        label
     }
 
     /// `test` is for the low half, or for all of a narrow argument.

@@ -53,9 +53,7 @@ impl Error {
     pub fn place(&self) -> String {
         match self {
             Self::ArgumentIndex { rule, .. } => format!("/syscalls/{rule}/args"),
-            Self::Errno {
-                rule: Some(rule), ..
-            } => format!("/syscalls/{rule}/errnoRet"),
+            Self::Errno { rule: Some(rule), .. } => format!("/syscalls/{rule}/errnoRet"),
             Self::Errno { rule: None, .. } => "/defaultErrnoRet".into(),
             Self::EmptyName { rule } => format!("/syscalls/{rule}/names"),
             Self::NotifyByDefault => "/defaultAction".into(),
@@ -86,10 +84,7 @@ impl fmt::Display for Error {
                 out.write_str("SCMP_ACT_NOTIFY cannot be used for the write syscall")
             }
             Self::ByteOrder { arch } => {
-                write!(
-                    out,
-                    "{arch} has another byte order than the native architecture"
-                )
+                write!(out, "{arch} has another byte order than the native architecture")
             }
             Self::TooLong { instructions } => write!(
                 out,

@@ -63,10 +63,7 @@ pub const FLAGS: &[(&str, Flag)] = &[
     ("SECCOMP_FILTER_FLAG_LOG", Flag::Log),
     ("SECCOMP_FILTER_FLAG_SPEC_ALLOW", Flag::SpecAllow),
     ("SECCOMP_FILTER_FLAG_TSYNC", Flag::Tsync),
-    (
-        "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
-        Flag::WaitKillableRecv,
-    ),
+    ("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", Flag::WaitKillableRecv),
 ];
 
 fn value<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
@@ -182,23 +179,11 @@ mod tests {
         let action = action_from_name;
         assert_eq!(action("SCMP_ACT_ERRNO", None), Ok(Action::Errno(1)));
         assert_eq!(action("SCMP_ACT_ERRNO", Some(38)), Ok(Action::Errno(38)));
-        assert_eq!(
-            action("SCMP_ACT_ERRNO", Some(4096)),
-            Err(ActionError::ErrnoRange(4096))
-        );
-        assert_eq!(
-            action("SCMP_ACT_TRACE", Some(65535)),
-            Ok(Action::Trace(65535))
-        );
-        assert_eq!(
-            action("SCMP_ACT_TRACE", Some(65536)),
-            Err(ActionError::ErrnoRange(65536))
-        );
+        assert_eq!(action("SCMP_ACT_ERRNO", Some(4096)), Err(ActionError::ErrnoRange(4096)));
+        assert_eq!(action("SCMP_ACT_TRACE", Some(65535)), Ok(Action::Trace(65535)));
+        assert_eq!(action("SCMP_ACT_TRACE", Some(65536)), Err(ActionError::ErrnoRange(65536)));
         assert_eq!(action("SCMP_ACT_KILL", None), Ok(Action::KillThread));
-        assert_eq!(
-            action("SCMP_ACT_ALLOW", Some(1)),
-            Err(ActionError::TakesNoErrno)
-        );
+        assert_eq!(action("SCMP_ACT_ALLOW", Some(1)), Err(ActionError::TakesNoErrno));
         assert_eq!(action("SCMP_ACT_PANIC", None), Err(ActionError::Unknown));
     }
 }

@@ -34,10 +34,7 @@ const fn row(name: &str, numbers: [u16; COLUMNS]) -> Row {
         padded[at] = bytes[at];
         at += 1;
     }
-    Row {
-        name: padded,
-        numbers,
-    }
+    Row { name: padded, numbers }
 }
 
 /// A syscall's place in the table.

@@ -68,10 +68,7 @@ impl Program {
                 k: u32::from_ne_bytes([k0, k1, k2, k3]),
             })
             .collect();
-        Ok(Self {
-            instructions,
-            flags,
-        })
+        Ok(Self { instructions, flags })
     }
 }
 
@@ -83,18 +80,8 @@ mod tests {
     fn bytes_there_and_back() {
         let program = Program {
             instructions: vec![
-                Insn {
-                    code: 0x15,
-                    jt: 1,
-                    jf: 2,
-                    k: 0xc000_003e,
-                },
-                Insn {
-                    code: 6,
-                    jt: 0,
-                    jf: 0,
-                    k: 0x7fff_0000,
-                },
+                Insn { code: 0x15, jt: 1, jf: 2, k: 0xc000_003e },
+                Insn { code: 6, jt: 0, jf: 0, k: 0x7fff_0000 },
             ],
             flags: FLAG_LOG,
         };
@@ -103,10 +90,7 @@ mod tests {
         assert_eq!(Program::from_bytes(&bytes, FLAG_LOG), Ok(program));
         for wrong in [0, 7, 8 * (MAX_INSTRUCTIONS + 1)] {
             let bytes = vec![0; wrong];
-            assert_eq!(
-                Program::from_bytes(&bytes, 0),
-                Err(Error::Stored { bytes: wrong })
-            );
+            assert_eq!(Program::from_bytes(&bytes, 0), Err(Error::Stored { bytes: wrong }));
         }
     }
 }

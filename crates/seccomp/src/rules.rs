@@ -29,7 +29,8 @@ pub(crate) struct Listed {
     pub(crate) traits: Traits,
     /// Sorted.
     pub(crate) entries: Vec<Entry>,
-    /// The largest number that the profile names, whatever for; 0 when it names none.
+    /// The largest number that the profile names, whatever for; 0 when it names none. Multiplexed calls count (runc
+    /// leaves them out, and so denies some that a rule allows).
     pub(crate) largest: u32,
 }
 
@@ -78,10 +79,7 @@ pub(crate) fn collect(profile: &Profile, native: Arch) -> Collected<'_> {
     for listed in &mut archs {
         listed.entries.sort_unstable();
     }
-    Collected {
-        alternatives,
-        archs,
-    }
+    Collected { alternatives, archs }
 }
 
 impl Listed {
@@ -92,12 +90,11 @@ impl Listed {
         let multiplexed = multiplexed.map(|(number, call)| (number, Some(call)));
         for (number, call) in direct.into_iter().chain(multiplexed) {
             self.largest = self.largest.max(number);
-            self.entries
-                .extend(alternatives.clone().map(|alternative| Entry {
-                    number,
-                    alternative,
-                    call,
-                }));
+            self.entries.extend(alternatives.clone().map(|alternative| Entry {
+                number,
+                alternative,
+                call,
+            }));
         }
     }
 }
@@ -120,10 +117,7 @@ fn split(rule: &Rule) -> impl Iterator<Item = Alternative<'_>> {
     // `chunks` of nothing gives nothing, but no conditions are one alternative.
     let none = all.is_empty().then_some(&all[..]);
     let parts = none.into_iter().chain(all.chunks(each));
-    parts.map(|conditions| Alternative {
-        action: rule.action,
-        conditions,
-    })
+    parts.map(|conditions| Alternative { action: rule.action, conditions })
 }
 
 /// A condition as one architecture sees it.
@@ -156,11 +150,7 @@ impl Checked {
         arch: &Traits,
         turn: usize,
     ) -> Self {
-        let width = if arch.wide {
-            u64::MAX
-        } else {
-            u64::from(u32::MAX)
-        };
+        let width = if arch.wide { u64::MAX } else { u64::from(u32::MAX) };
         let own = alternative.conditions.iter().filter_map(|condition| {
             let (mask, value) = match condition.op {
                 Op::MaskedEqual => (condition.value & width, condition.value_two),
@@ -174,23 +164,28 @@ impl Checked {
                 value: value & mask,
             })
         });
-        let call = call.map(|call| Condition {
-            arg: 0,
-            op: Op::Equal,
-            mask: width,
-            value: call.into(),
-        });
+        let call =
+            call.map(|call| Condition { arg: 0, op: Op::Equal, mask: width, value: call.into() });
         let mut conditions: Vec<_> = call.into_iter().chain(own).collect();
         conditions.sort_by_key(|condition| condition.arg);
         let mut steps = Vec::with_capacity(2 * conditions.len());
         for condition in &conditions {
             Step::push(&mut steps, condition, arch.wide);
         }
-        Self {
-            action: alternative.action,
-            conditions,
-            steps,
-            turn,
+        Self { action: alternative.action, conditions, steps, turn }
+    }
+}
+
+impl Checked {
+    /// Both compare one argument with one value, and the high halves of the values are the same.
+    pub(crate) fn alike(&self, other: &Self) -> bool {
+        match (&self.conditions[..], &other.conditions[..]) {
+            ([one], [two]) => {
+                (one.op, two.op) == (Op::Equal, Op::Equal)
+                    && one.arg == two.arg
+                    && halves(one.value).1 == halves(two.value).1
+            }
+            _ => false,
         }
     }
 }
@@ -230,14 +225,7 @@ impl Step {
         };
         let (value, value_high) = halves(condition.value);
         let (mask, mask_high) = halves(condition.mask);
-        let low = Self {
-            place: 2 * condition.arg,
-            rank,
-            compare,
-            negated,
-            value,
-            mask,
-        };
+        let low = Self { place: 2 * condition.arg, rank, compare, negated, value, mask };
         if wide {
             steps.push(Self {
                 place: low.place + 1,
@@ -256,19 +244,13 @@ impl Step {
     }
 
     fn same(&self, other: &Self) -> bool {
-        Self {
-            rank: other.rank,
-            ..*self
-        } == *other
+        Self { rank: other.rank, ..*self } == *other
     }
 
     /// Asked after `other`.
     fn after(&self, other: &Self) -> bool {
-        let by_value = if self.rank == 2 {
-            self.value > other.value
-        } else {
-            self.value < other.value
-        };
+        let by_value =
+            if self.rank == 2 { self.value > other.value } else { self.value < other.value };
         (self.place, self.rank) < (other.place, other.rank)
             || (self.place, self.rank) == (other.place, other.rank) && by_value
     }
@@ -284,21 +266,18 @@ pub(crate) fn insert(rules: &mut Vec<Checked>, new: Checked) {
     let (mut start, mut end) = (0, rules.len());
     for (depth, step) in new.steps.iter().enumerate() {
         // Within start..end all rules share what comes before `depth`.
+        if rules[start..end].iter().any(|rule| rule.steps.len() == depth) {
+            return;
+        }
         let mut at = start;
         let shared = loop {
             if at == end {
                 break None;
             }
-            let Some(theirs) = rules[at].steps.get(depth) else {
-                return;
-            };
+            let theirs = &rules[at].steps[depth];
             let group = rules[at..end]
                 .iter()
-                .take_while(|rule| {
-                    rule.steps
-                        .get(depth)
-                        .is_some_and(|other| other.same(theirs))
-                })
+                .take_while(|rule| rule.steps.get(depth).is_some_and(|other| other.same(theirs)))
                 .count();
             if theirs.same(step) {
                 break Some(at + group);
@@ -321,10 +300,7 @@ pub(crate) fn insert(rules: &mut Vec<Checked>, new: Checked) {
     }
     // All the rules in start..end say the same and perhaps more.
     let shared = &rules[start..end];
-    if shared
-        .iter()
-        .any(|rule| rule.steps.len() == new.steps.len())
-    {
+    if shared.iter().any(|rule| rule.steps.len() == new.steps.len()) {
         return;
     }
     if shared.iter().all(|rule| rule.action == new.action) {

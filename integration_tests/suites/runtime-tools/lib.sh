@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # The parts of `run`: one program in its own pid namespace, the list of expected failures, the
 # clean-up. Uses $here, $suite, $work, $out, $runtime from the caller.
 
@@ -45,7 +45,7 @@ sweep() {
     while read -r id; do
         case $id in ????????-????-*) ;; *) continue ;; esac
         timeout 20 "$runtime" --root "$dir/state" delete --force "$id" > "$out/sweep.log" 2>&1 < /dev/null || :
-        remove_cgroups "$id"
+        remove_cgroups "*$id*"
     done < "$dir/ids"
     # The two fixed names of the suite, absolute and relative.
     remove_cgroups cgrouptest
@@ -53,13 +53,13 @@ sweep() {
     rm -rf --one-file-system "$dir"
 }
 
-# Removes the control groups NAME, with all below, from every hierarchy; kills what lives in them.
+# Removes the control groups whose names match PATTERN, with all below, from every hierarchy; kills what lives in them.
 remove_cgroups() {
-    local group pids try
-    for group in $(find /sys/fs/cgroup -xdev -depth -type d -name "*$1*" 2> /dev/null;
-                   find /sys/fs/cgroup/*/ -xdev -depth -type d -name "*$1*" 2> /dev/null); do
+    local group pids
+    for group in $(find /sys/fs/cgroup -xdev -depth -type d -name "$1" 2> /dev/null;
+                   find /sys/fs/cgroup/*/ -xdev -depth -type d -name "$1" 2> /dev/null); do
         [ -d "$group" ] || continue
-        for try in 1 2 3 4 5; do
+        for _ in 1 2 3 4 5; do
             pids=$(find "$group" -name cgroup.procs -exec cat {} + 2> /dev/null) || :
             # shellcheck disable=SC2086
             [ -z "$pids" ] || kill -KILL $pids 2> /dev/null || :
@@ -103,11 +103,12 @@ has_capability() {
     (( (0x$caps >> $1) & 1 ))
 }
 
-# Newer kernels keep the file memory.kmem.limit_in_bytes and refuse every write to it.
+# Newer kernels keep the file memory.kmem.limit_in_bytes; what is written to it has no effect.
 kernel_memory_settable() {
     local group=/sys/fs/cgroup/memory/onggi-kmem-$$ status=0
     mkdir "$group" 2> /dev/null || return 1
-    { echo 67108864 > "$group/memory.kmem.limit_in_bytes"; } 2> /dev/null || status=1
+    { echo 67108864 > "$group/memory.kmem.limit_in_bytes"; } 2> /dev/null || :
+    [ "$(cat "$group/memory.kmem.limit_in_bytes" 2> /dev/null)" = 67108864 ] || status=1
     rmdir "$group"
     return $status
 }

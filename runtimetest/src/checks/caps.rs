@@ -102,11 +102,7 @@ fn mask(names: &Value) -> u64 {
 }
 
 fn text(mask: u64) -> String {
-    let names: Vec<_> = NAMES
-        .iter()
-        .enumerate()
-        .filter(|(bit, _)| mask >> bit & 1 == 1)
-        .map(|(_, n)| *n)
-        .collect();
+    let names: Vec<_> =
+        NAMES.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1).map(|(_, n)| *n).collect();
     format!("{mask:016x} [{}]", names.join(" "))
 }

@@ -8,10 +8,8 @@ pub(crate) fn check(config: &Config, report: &mut Report) {
     let Ok(text) = fs::read_to_string("/proc/self/cgroup") else {
         return report.skip("cgroup", "no /proc/self/cgroup");
     };
-    let lines: Vec<(&str, &str)> = text
-        .lines()
-        .filter_map(|l| l.split_once(':')?.1.split_once(':'))
-        .collect();
+    let lines: Vec<(&str, &str)> =
+        text.lines().filter_map(|l| l.split_once(':')?.1.split_once(':')).collect();
     let namespace = config.list("/linux/namespaces").iter().find(|n| n["type"] == "cgroup");
     if namespace.is_some_and(|n| !n["path"].is_null()) {
         return report.skip("cgroup", "seen from the root of a joined namespace");

@@ -26,13 +26,8 @@ const LINKS: &[(&str, &str)] = &[
 pub(crate) fn check(config: &Config, report: &mut Report) {
     let bound = config.list("/mounts").iter().any(|m| {
         let bind = m["type"] == "bind"
-            || strings(&m["options"])
-                .iter()
-                .any(|o| matches!(*o, "bind" | "rbind"));
-        m["destination"]
-            .as_str()
-            .is_some_and(|d| d.trim_end_matches('/') == "/dev")
-            && bind
+            || strings(&m["options"]).iter().any(|o| matches!(*o, "bind" | "rbind"));
+        m["destination"].as_str().is_some_and(|d| d.trim_end_matches('/') == "/dev") && bind
     });
     if bound {
         return report.skip("default devices", "/dev is bind mounted");
@@ -44,27 +39,20 @@ pub(crate) fn check(config: &Config, report: &mut Report) {
     }
     for (path, target) in LINKS {
         let found = fs::read_link(path).map(|p| p.to_string_lossy().into_owned());
-        report.test(
-            &format!("link {path}"),
-            found.as_deref().ok() == Some(target),
-            || format!("expected {target}, found {found:?}"),
-        );
+        report.test(&format!("link {path}"), found.as_deref().ok() == Some(target), || {
+            format!("expected {target}, found {found:?}")
+        });
     }
     ptmx(config, report);
     for wanted in config.list("/linux/devices") {
         configured(wanted, report);
     }
     let written = fs::write("/dev/null", b"x");
-    report.test("/dev/null can be written", written.is_ok(), || {
-        format!("{written:?}")
-    });
+    report.test("/dev/null can be written", written.is_ok(), || format!("{written:?}"));
 }
 
 fn listed(config: &Config, path: &str) -> bool {
-    config
-        .list("/linux/devices")
-        .iter()
-        .any(|d| d["path"] == path)
+    config.list("/linux/devices").iter().any(|d| d["path"] == path)
 }
 
 fn ptmx(config: &Config, report: &mut Report) {

@@ -17,20 +17,14 @@ pub(crate) fn check(config: &Config, report: &mut Report) {
     let cwd = fs::read_link("/proc/self/cwd")
         .map(|p| p.to_string_lossy().into_owned())
         .unwrap_or_default();
-    report.test(
-        "cwd inside the root",
-        !cwd.contains("(unreachable)"),
-        || cwd.clone(),
-    );
+    report.test("cwd inside the root", !cwd.contains("(unreachable)"), || cwd.clone());
 }
 
 /// The open descriptors in order, without the one used to look.
 pub(crate) fn open_fds() -> Result<Vec<u64>, String> {
     let dir = fs::read_dir("/proc/self/fd").map_err(|e| format!("read /proc/self/fd: {e}"))?;
-    let names: Vec<u64> = dir
-        .flatten()
-        .filter_map(|e| e.file_name().to_string_lossy().parse().ok())
-        .collect();
+    let names: Vec<u64> =
+        dir.flatten().filter_map(|e| e.file_name().to_string_lossy().parse().ok()).collect();
     // The directory's own descriptor is closed by now, so its link is gone.
     let mut fds: Vec<u64> = names
         .into_iter()

@@ -54,10 +54,7 @@ pub(crate) fn check(config: &Config, report: &mut Report) {
             report.fail(&name, "no such limit");
             continue;
         };
-        let wanted = (
-            limit["soft"].as_u64().unwrap_or(0),
-            limit["hard"].as_u64().unwrap_or(0),
-        );
+        let wanted = (limit["soft"].as_u64().unwrap_or(0), limit["hard"].as_u64().unwrap_or(0));
         match raw::rlimit(u32::try_from(number).unwrap_or(0)) {
             Ok(found) => report.equal(&name, &wanted, &found),
             Err(errno) => report.fail(&name, format!("prlimit: errno {errno}")),
@@ -94,11 +91,9 @@ fn scheduler(wanted: &Value, report: &mut Report) {
         "SCHED_OTHER" | "SCHED_BATCH" => {
             report.equal("scheduler nice", &number("nice"), &i64::from(found.nice))
         }
-        "SCHED_FIFO" | "SCHED_RR" => report.equal(
-            "scheduler priority",
-            &number("priority"),
-            &i64::from(found.priority),
-        ),
+        "SCHED_FIFO" | "SCHED_RR" => {
+            report.equal("scheduler priority", &number("priority"), &i64::from(found.priority))
+        }
         "SCHED_DEADLINE" => report.equal(
             "scheduler deadline",
             &[number("runtime"), number("deadline"), number("period")],
@@ -109,25 +104,16 @@ fn scheduler(wanted: &Value, report: &mut Report) {
 }
 
 fn io_priority(wanted: &Value, report: &mut Report) {
-    let classes = [
-        "",
-        "IOPRIO_CLASS_RT",
-        "IOPRIO_CLASS_BE",
-        "IOPRIO_CLASS_IDLE",
-    ];
-    let Some(class) = wanted["class"]
-        .as_str()
-        .and_then(|c| classes.iter().position(|n| *n == c))
+    let classes = ["", "IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE"];
+    let Some(class) = wanted["class"].as_str().and_then(|c| classes.iter().position(|n| *n == c))
     else {
         return;
     };
     let priority = wanted["priority"].as_i64().unwrap_or(0);
     match raw::syscall(libc::SYS_ioprio_get, [1, 0, 0, 0, 0]) {
-        Ok(found) => report.equal(
-            "ioPriority",
-            &(class as i64, priority),
-            &(found >> 13, found & 0x1fff),
-        ),
+        Ok(found) => {
+            report.equal("ioPriority", &(class as i64, priority), &(found >> 13, found & 0x1fff))
+        }
         Err(errno) => report.fail("ioPriority", format!("ioprio_get: errno {errno}")),
     }
 }

@@ -59,10 +59,7 @@ pub(crate) fn check(config: &Config, report: &mut Report) {
             if !hidden {
                 report.fail(
                     &name,
-                    format!(
-                        "not a mount as seen by a lookup; mountinfo has {}",
-                        here.len()
-                    ),
+                    format!("not a mount as seen by a lookup; mountinfo has {}", here.len()),
                 );
             }
             continue;
@@ -121,9 +118,8 @@ fn one(wanted: &Value, found: &Mount, name: &str, all: &[Mount], report: &mut Re
 
 /// `rro` and the like speak of every mount below, too.
 fn recursive(option: &str, top: &Mount, name: &str, all: &[Mount], report: &mut Report) {
-    let Some((_, word, on)) = option
-        .strip_prefix('r')
-        .and_then(|o| FLAGS.iter().find(|(n, _, _)| *n == o))
+    let Some((_, word, on)) =
+        option.strip_prefix('r').and_then(|o| FLAGS.iter().find(|(n, _, _)| *n == o))
     else {
         return;
     };
@@ -133,11 +129,9 @@ fn recursive(option: &str, top: &Mount, name: &str, all: &[Mount], report: &mut 
         .filter(|m| m.target == top.target || m.target.starts_with(&format!("{}/", top.target)));
     for mount in below {
         let has = mount.options.iter().any(|o| o == word);
-        report.test(
-            &format!("{name} option {option} at {}", mount.target),
-            has == *on,
-            || format!("found {:?}", mount.options),
-        );
+        report.test(&format!("{name} option {option} at {}", mount.target), has == *on, || {
+            format!("found {:?}", mount.options)
+        });
     }
 }
 
@@ -149,9 +143,7 @@ fn propagation(option: &str, found: &Mount, name: &str, report: &mut Report) {
         "unbindable" => found.has_propagation("unbindable"),
         _ => return,
     };
-    report.test(&format!("{name} {option}"), good, || {
-        format!("found {:?}", found.propagation)
-    });
+    report.test(&format!("{name} {option}"), good, || format!("found {:?}", found.propagation));
 }
 
 /// `size=`, `mode=` … as the file system shows them.
@@ -176,11 +168,7 @@ fn data(option: &str, kind: &str, found: &Mount, name: &str, report: &mut Report
                     "uid" => meta.uid(),
                     _ => meta.gid(),
                 };
-                report.equal(
-                    &name,
-                    &u32::from_str_radix(value, radix).unwrap_or(u32::MAX),
-                    &have,
-                );
+                report.equal(&name, &u32::from_str_radix(value, radix).unwrap_or(u32::MAX), &have);
             }
             Err(why) => report.fail(&name, why.to_string()),
         },
@@ -208,11 +196,7 @@ fn cgroup(found: &Mount, name: &str, all: &[Mount], report: &mut Report) {
         .any(|m| m.fstype == "cgroup" && m.target.starts_with(&format!("{}/", found.target)));
     let good = found.fstype == "cgroup2" || (found.fstype == "tmpfs" && below);
     report.test(&format!("{name} type"), good, || {
-        format!(
-            "found {} with {}",
-            found.fstype,
-            if below { "v1 mounts" } else { "nothing below" }
-        )
+        format!("found {} with {}", found.fstype, if below { "v1 mounts" } else { "nothing below" })
     });
 }
 
@@ -221,7 +205,9 @@ fn cgroup_v1_ro(on: bool, top: &Mount, name: &str, all: &[Mount], report: &mut R
     let below = format!("{}/", top.target);
     for mount in all.iter().filter(|m| m.target.starts_with(&below)) {
         let has = mount.options.iter().any(|o| o == "ro");
-        report.test(&format!("{name} option ro at {}", mount.target), has == on, || format!("found {:?}", mount.options));
+        report.test(&format!("{name} option ro at {}", mount.target), has == on, || {
+            format!("found {:?}", mount.options)
+        });
     }
 }
 
@@ -238,9 +224,6 @@ fn bytes(text: &str) -> u64 {
 }
 
 fn normal(path: &str) -> String {
-    let words: Vec<&str> = path
-        .split('/')
-        .filter(|w| !w.is_empty() && *w != ".")
-        .collect();
+    let words: Vec<&str> = path.split('/').filter(|w| !w.is_empty() && *w != ".").collect();
     format!("/{}", words.join("/"))
 }

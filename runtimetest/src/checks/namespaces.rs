@@ -39,10 +39,7 @@ pub(crate) fn check(config: &Config, report: &mut Report) {
             });
         }
     }
-    let pid = config
-        .list("/linux/namespaces")
-        .iter()
-        .find(|n| n["type"] == "pid");
+    let pid = config.list("/linux/namespaces").iter().find(|n| n["type"] == "pid");
     if pid.is_some_and(|n| n["path"].is_null()) && config.expect["process"].is_null() {
         report.equal("pid is 1 in a new pid namespace", &1, &std::process::id());
     }
@@ -59,24 +56,14 @@ fn mappings(config: &Config, report: &mut Report) {
         let number = |v: &Value, k: &str| v[k].as_u64().unwrap_or(0);
         let wanted: Vec<_> = wanted
             .iter()
-            .map(|m| {
-                [
-                    number(m, "containerID"),
-                    number(m, "hostID"),
-                    number(m, "size"),
-                ]
-            })
+            .map(|m| [number(m, "containerID"), number(m, "hostID"), number(m, "size")])
             .collect();
         let text = fs::read_to_string(format!("/proc/self/{file}")).unwrap_or_default();
         let row = |line: &str| {
-            line.split_whitespace()
-                .filter_map(|n| n.parse().ok())
-                .collect::<Vec<u64>>()
+            line.split_whitespace().filter_map(|n| n.parse().ok()).collect::<Vec<u64>>()
         };
-        let found: Vec<_> = text
-            .lines()
-            .filter_map(|l| <[u64; 3]>::try_from(row(l)).ok())
-            .collect();
+        let found: Vec<_> =
+            text.lines().filter_map(|l| <[u64; 3]>::try_from(row(l)).ok()).collect();
         report.equal(key, &wanted, &found);
     }
 }
@@ -94,10 +81,6 @@ fn time_offsets(config: &Config, report: &mut Report) {
             .map(|l| l.split_whitespace().collect::<Vec<_>>())
             .find(|w| w.first() == Some(&clock.as_str()))
             .map(|w| w[1..].iter().filter_map(|n| n.parse().ok()).collect());
-        report.equal(
-            &format!("time offset {clock}"),
-            &Some(vec![seconds, nanos]),
-            &found,
-        );
+        report.equal(&format!("time offset {clock}"), &Some(vec![seconds, nanos]), &found);
     }
 }

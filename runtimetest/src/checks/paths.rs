@@ -42,11 +42,7 @@ fn masked(path: &str, report: &mut Report) {
         let null =
             meta.file_type().is_char_device() && meta.rdev() == nix::sys::stat::makedev(1, 3);
         report.test(&name, null, || {
-            format!(
-                "expected /dev/null, found mode {:o} rdev {:#x}",
-                meta.mode(),
-                meta.rdev()
-            )
+            format!("expected /dev/null, found mode {:o} rdev {:#x}", meta.mode(), meta.rdev())
         });
     }
 }

@@ -24,11 +24,7 @@ pub(crate) fn check(config: &Config, report: &mut Report) {
         .map(|p| p.to_string_lossy().into_owned())
         .unwrap_or_else(|e| e.to_string());
     let wanted = process["cwd"].as_str().unwrap_or("/");
-    let wanted = if wanted == "/" {
-        wanted
-    } else {
-        wanted.trim_end_matches('/')
-    };
+    let wanted = if wanted == "/" { wanted } else { wanted.trim_end_matches('/') };
     report.equal("cwd", &wanted, &cwd.as_str());
 
     keyring(config, report);
@@ -44,29 +40,21 @@ fn ids(process: &Value, status: &Status, report: &mut Report) {
             &status.numbers(field),
         );
     }
-    let mut wanted: Vec<u64> = list(&user["additionalGids"])
-        .iter()
-        .filter_map(Value::as_u64)
-        .collect();
+    let mut wanted: Vec<u64> =
+        list(&user["additionalGids"]).iter().filter_map(Value::as_u64).collect();
     wanted.sort_unstable();
     wanted.dedup();
     let mut found = status.numbers("Groups");
     found.sort_unstable();
     report.equal("user groups", &wanted, &found);
-    let nnp = if process["noNewPrivileges"] == true {
-        "1"
-    } else {
-        "0"
-    };
+    let nnp = if process["noNewPrivileges"] == true { "1" } else { "0" };
     report.equal("noNewPrivileges", &nnp, &status.text("NoNewPrivs"));
 }
 
 fn environment(process: &Value, report: &mut Report) {
     // The last of several definitions of one name is the one in force.
-    let wanted: BTreeMap<&str, &str> = strings(&process["env"])
-        .iter()
-        .filter_map(|e| e.split_once('='))
-        .collect();
+    let wanted: BTreeMap<&str, &str> =
+        strings(&process["env"]).iter().filter_map(|e| e.split_once('=')).collect();
     let bytes = fs::read("/proc/self/environ").unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let found: Vec<(&str, &str)> = text.split('\0').filter_map(|e| e.split_once('=')).collect();
@@ -78,14 +66,9 @@ fn environment(process: &Value, report: &mut Report) {
         }
         report.equal(&format!("env {name}"), &Some(*value), &last);
     }
-    let extra: Vec<_> = found
-        .iter()
-        .map(|(n, _)| *n)
-        .filter(|n| !wanted.contains_key(n) && *n != "HOME")
-        .collect();
-    report.test("env holds nothing else", extra.is_empty(), || {
-        format!("found {extra:?}")
-    });
+    let extra: Vec<_> =
+        found.iter().map(|(n, _)| *n).filter(|n| !wanted.contains_key(n) && *n != "HOME").collect();
+    report.test("env holds nothing else", extra.is_empty(), || format!("found {extra:?}"));
 }
 
 fn arguments(process: &Value, report: &mut Report) {

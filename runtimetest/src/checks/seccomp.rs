@@ -24,12 +24,7 @@ const fn probe(
     args: [i64; 5],
     natural: Option<Result<(), i32>>,
 ) -> Probe {
-    Probe {
-        name,
-        number,
-        args,
-        natural,
-    }
+    Probe { name, number, args, natural }
 }
 
 const NULL: [i64; 5] = [0; 5];
@@ -38,23 +33,9 @@ const BAD: [i64; 5] = [-1; 5];
 /// The calls that tests may use.
 pub(crate) const PROBES: &[Probe] = &[
     probe("getcwd", libc::SYS_getcwd, NULL, Some(Err(libc::ERANGE))),
-    probe(
-        "mkdirat",
-        libc::SYS_mkdirat,
-        [-100, 0, 0, 0, 0],
-        Some(Err(libc::EFAULT)),
-    ),
-    probe(
-        "fchmodat",
-        libc::SYS_fchmodat,
-        [-100, 0, 0, 0, 0],
-        Some(Err(libc::EFAULT)),
-    ),
-    probe(
-        "socket",
-        libc::SYS_socket, [-1, 1, 0, 0, 0],
-        Some(Err(libc::EAFNOSUPPORT)),
-    ),
+    probe("mkdirat", libc::SYS_mkdirat, [-100, 0, 0, 0, 0], Some(Err(libc::EFAULT))),
+    probe("fchmodat", libc::SYS_fchmodat, [-100, 0, 0, 0, 0], Some(Err(libc::EFAULT))),
+    probe("socket", libc::SYS_socket, [-1, 1, 0, 0, 0], Some(Err(libc::EAFNOSUPPORT))),
     probe("fchdir", libc::SYS_fchdir, BAD, Some(Err(libc::EBADF))),
     probe("setns", libc::SYS_setns, BAD, Some(Err(libc::EBADF))),
     probe("unshare", libc::SYS_unshare, NULL, Some(Ok(()))),
@@ -109,9 +90,8 @@ pub(crate) fn check(config: &Config, report: &mut Report) {
 /// What the call must answer; none when the profile's answer hangs on arguments, kills, or
 /// cannot be told from the kernel's.
 fn expected(profile: &Value, default: &str, probe: &Probe) -> Option<Result<(), i32>> {
-    let mut rules = list(&profile["syscalls"])
-        .iter()
-        .filter(|r| strings(&r["names"]).contains(&probe.name));
+    let mut rules =
+        list(&profile["syscalls"]).iter().filter(|r| strings(&r["names"]).contains(&probe.name));
     let (action, errno) = match (rules.next(), rules.next()) {
         (None, _) => (default, &profile["defaultErrnoRet"]),
         (Some(rule), None) if list(&rule["args"]).is_empty() => {
@@ -120,10 +100,9 @@ fn expected(profile: &Value, default: &str, probe: &Probe) -> Option<Result<(), 
         _ => return None,
     };
     match action {
-        "SCMP_ACT_ERRNO" => Some(Err(errno
-            .as_i64()
-            .and_then(|n| i32::try_from(n).ok())
-            .unwrap_or(libc::EPERM))),
+        "SCMP_ACT_ERRNO" => {
+            Some(Err(errno.as_i64().and_then(|n| i32::try_from(n).ok()).unwrap_or(libc::EPERM)))
+        }
         "SCMP_ACT_ALLOW" | "SCMP_ACT_LOG" => probe.natural,
         _ => None,
     }

@@ -19,11 +19,7 @@ pub(crate) fn check(config: &Config, report: &mut Report) {
     }
     for (key, value) in config.at("/linux/sysctl").as_object().into_iter().flatten() {
         // Both spellings are in use: net.ipv4.conf and net/ipv4/conf.
-        let path = if key.contains('/') {
-            key.clone()
-        } else {
-            key.replace('.', "/")
-        };
+        let path = if key.contains('/') { key.clone() } else { key.replace('.', "/") };
         match fs::read_to_string(format!("/proc/sys/{path}")) {
             Ok(found) => {
                 let words = |s: &str| s.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
@@ -52,9 +48,7 @@ fn root(config: &Config, report: &mut Report) {
         Err(why) => return report.skip("root", &why),
     };
     if config.spec["root"]["readonly"] == true {
-        let error = fs::write("/.runtimetest-write", b"x")
-            .err()
-            .and_then(|e| e.raw_os_error());
+        let error = fs::write("/.runtimetest-write", b"x").err().and_then(|e| e.raw_os_error());
         report.equal("root is read-only", &Some(libc::EROFS), &error);
     }
     let Some(root) = mounts.iter().rfind(|m| m.target == "/") else {
@@ -70,7 +64,5 @@ fn root(config: &Config, report: &mut Report) {
         }
         _ => return,
     };
-    report.test("rootfsPropagation", good, || {
-        format!("expected {wanted}, found {found:?}")
-    });
+    report.test("rootfsPropagation", good, || format!("expected {wanted}, found {found:?}"));
 }

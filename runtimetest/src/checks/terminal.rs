@@ -12,28 +12,22 @@ pub(crate) fn check(config: &Config, report: &mut Report) {
         return;
     }
     for fd in 0..3 {
-        report.test(
-            &format!("fd {fd} is a terminal"),
-            raw::is_terminal(fd),
-            || "it is not".to_owned(),
-        );
+        report.test(&format!("fd {fd} is a terminal"), raw::is_terminal(fd), || {
+            "it is not".to_owned()
+        });
     }
     let size = &process["consoleSize"];
     if let (Some(rows), Some(columns)) = (size["height"].as_u64(), size["width"].as_u64()) {
         match raw::window_size(0) {
-            Ok((r, c)) => report.equal(
-                "consoleSize",
-                &(rows, columns),
-                &(u64::from(r), u64::from(c)),
-            ),
+            Ok((r, c)) => {
+                report.equal("consoleSize", &(rows, columns), &(u64::from(r), u64::from(c)))
+            }
             Err(errno) => report.fail("consoleSize", format!("TIOCGWINSZ: errno {errno}")),
         }
     }
     // A session leader with a controlling terminal can open /dev/tty.
     let tty = fs::File::open("/dev/tty");
-    report.test("controlling terminal", tty.is_ok(), || {
-        format!("open /dev/tty: {:?}", tty.err())
-    });
+    report.test("controlling terminal", tty.is_ok(), || format!("open /dev/tty: {:?}", tty.err()));
     if config.expect["process"].is_null() {
         match fs::metadata("/dev/console") {
             Ok(meta) => {

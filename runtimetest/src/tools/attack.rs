@@ -54,20 +54,12 @@ pub(super) fn race_exe(args: &[&str]) -> i32 {
                 continue;
             }
             // O_PATH keeps the inode while the process goes on to execve.
-            held.extend(
-                fs::OpenOptions::new()
-                    .read(true)
-                    .custom_flags(libc::O_PATH)
-                    .open(&exe),
-            );
+            held.extend(fs::OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(&exe));
         }
         for file in &held {
             let path = format!("/proc/self/fd/{}", file.as_raw_fd());
             if fs::OpenOptions::new().write(true).open(&path).is_ok() {
-                println!(
-                    "WRITTEN {}",
-                    fs::read_link(&path).unwrap_or_default().display()
-                );
+                println!("WRITTEN {}", fs::read_link(&path).unwrap_or_default().display());
                 return 1;
             }
         }

@@ -9,10 +9,8 @@ pub(super) fn ls(args: &[&str]) -> i32 {
     let path = args.get(1).unwrap_or(&".");
     match fs::read_dir(path) {
         Ok(dir) => {
-            let mut names: Vec<_> = dir
-                .flatten()
-                .map(|e| e.file_name().to_string_lossy().into_owned())
-                .collect();
+            let mut names: Vec<_> =
+                dir.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
             names.sort();
             names.iter().for_each(|n| println!("{n}"));
             0
@@ -70,16 +68,10 @@ pub(super) fn mkdir(args: &[&str]) -> i32 {
 }
 
 pub(super) fn touch(args: &[&str]) -> i32 {
-    let make = |path: &str| {
-        fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)
-            .map(drop)
-    };
-    args[1..].iter().fold(0, |code, path| {
-        make(path).map_or_else(|e| complain(args, path, &e), |()| code)
-    })
+    let make = |path: &str| fs::OpenOptions::new().append(true).create(true).open(path).map(drop);
+    args[1..]
+        .iter()
+        .fold(0, |code, path| make(path).map_or_else(|e| complain(args, path, &e), |()| code))
 }
 
 /// `mknod PATH c|b|p [MAJOR MINOR]`

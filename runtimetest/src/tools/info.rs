@@ -90,10 +90,7 @@ pub(super) fn keyring(args: &[&str]) -> i32 {
 
 /// Seconds of the monotonic and the boot-time clock.
 pub(super) fn clock(args: &[&str]) -> i32 {
-    match (
-        clock_gettime(ClockId::CLOCK_MONOTONIC),
-        clock_gettime(ClockId::CLOCK_BOOTTIME),
-    ) {
+    match (clock_gettime(ClockId::CLOCK_MONOTONIC), clock_gettime(ClockId::CLOCK_BOOTTIME)) {
         (Ok(monotonic), Ok(boottime)) => {
             println!("{} {}", monotonic.tv_sec(), boottime.tv_sec());
             0

@@ -67,10 +67,7 @@ pub(crate) fn run(args: &[&str]) -> i32 {
 }
 
 fn find(name: &str) -> Option<Tool> {
-    TOOLS
-        .iter()
-        .find(|(n, _)| *n == name)
-        .map(|(_, tool)| *tool)
+    TOOLS.iter().find(|(n, _)| *n == name).map(|(_, tool)| *tool)
 }
 
 /// Prints what went wrong and gives status 1.

@@ -26,14 +26,9 @@ fn say(text: &str) {
 /// Prints `ready`, waits for TERM, INT, HUP or USR1, prints its name and exits 0.
 pub(super) fn signal_wait(args: &[&str]) -> i32 {
     let mut set = SigSet::empty();
-    [
-        Signal::SIGTERM,
-        Signal::SIGINT,
-        Signal::SIGHUP,
-        Signal::SIGUSR1,
-    ]
-    .into_iter()
-    .for_each(|s| set.add(s));
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1]
+        .into_iter()
+        .for_each(|s| set.add(s));
     if let Err(why) = set.thread_block() {
         return complain(args, "sigprocmask", &why);
     }
@@ -62,11 +57,7 @@ pub(super) fn spin(args: &[&str]) -> i32 {
     let end = Instant::now() + Duration::from_secs(number(args.get(1)));
     let mut value = 1_u64;
     while Instant::now() < end {
-        value = std::hint::black_box(
-            value
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1),
-        );
+        value = std::hint::black_box(value.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
     }
     i32::from(value == 0)
 }
@@ -115,9 +106,7 @@ pub(super) fn forks(args: &[&str]) -> i32 {
 
 /// `kill-self NUMBER`
 pub(super) fn kill_self(args: &[&str]) -> i32 {
-    let signal = i32::try_from(number(args.get(1)))
-        .ok()
-        .and_then(|n| Signal::try_from(n).ok());
+    let signal = i32::try_from(number(args.get(1))).ok().and_then(|n| Signal::try_from(n).ok());
     if let Some(signal) = signal {
         let _ = raise(signal);
     }
@@ -126,10 +115,8 @@ pub(super) fn kill_self(args: &[&str]) -> i32 {
 
 /// `all TOOL ARG… -- TOOL ARG… -- …`: one after the other; the status of the last that failed.
 pub(super) fn all(args: &[&str]) -> i32 {
-    args[1..]
-        .split(|a| *a == "--")
-        .fold(0, |code, words| match super::run(words) {
-            0 => code,
-            bad => bad,
-        })
+    args[1..].split(|a| *a == "--").fold(0, |code, words| match super::run(words) {
+        0 => code,
+        bad => bad,
+    })
 }

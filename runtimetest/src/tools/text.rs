@@ -52,7 +52,8 @@ pub(super) fn append(args: &[&str]) -> i32 {
 pub(super) fn tee(args: &[&str]) -> i32 {
     let [_, path] = args else { return 2 };
     let file = fs::OpenOptions::new().append(true).create(true).open(path);
-    file.and_then(|mut f| io::copy(&mut io::stdin(), &mut f)).map_or_else(|e| complain(args, path, &e), |_| 0)
+    file.and_then(|mut f| io::copy(&mut io::stdin(), &mut f))
+        .map_or_else(|e| complain(args, path, &e), |_| 0)
 }
 
 /// `env [FILE]`: the environment on stdout, or into a new file.

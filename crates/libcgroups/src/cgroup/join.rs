@@ -56,14 +56,24 @@ impl Cgroup {
     /// When one refuses, except as [`Cgroup::rootless`] says. `EBUSY` on v2: the cgroup has children with
     /// controllers and takes no processes itself, see [`Cgroup::beside`].
     pub fn join(&self, pid: i32, already_in_v2: bool) -> Result<()> {
-        let v2 = self.v2.as_ref().filter(|_| !already_in_v2);
-        for dir in self.v1.iter().chain(v2) {
-            match join_dir(&dir.dir(), pid) {
-                Err(e) if self.excuses_for(dir, &e) => {}
-                other => other?,
-            }
+        self.v1.iter().try_for_each(|dir| self.join_one(dir, pid))?;
+        if already_in_v2 { Ok(()) } else { self.join_v2(pid) }
+    }
+
+    /// Moves process `pid` into the v2 tree alone: what a process that used [`Cgroup::join_files`] and was not
+    /// cloned into the tree still lacks.
+    ///
+    /// # Errors
+    /// As [`Cgroup::join`].
+    pub fn join_v2(&self, pid: i32) -> Result<()> {
+        self.v2.iter().try_for_each(|dir| self.join_one(dir, pid))
+    }
+
+    fn join_one(&self, dir: &Dir, pid: i32) -> Result<()> {
+        match join_dir(&dir.dir(), pid) {
+            Err(e) if self.excuses_for(dir, &e) => Ok(()),
+            other => other,
         }
-        Ok(())
     }
 
     /// The same cgroup, but in the v2 tree the one below it where process `pid` is (an init that has moved into a

@@ -100,7 +100,11 @@ impl Policy {
             return;
         }
         for earlier in self.rules.iter_mut().filter(|earlier| rule.covers(earlier)) {
-            earlier.access = earlier.access.without(rule.access);
+            let rest = earlier.access.without(rule.access);
+            // One that says more than the new rule, and nothing against it, stays as it was written.
+            if earlier.allow != rule.allow || rest.is_empty() {
+                earlier.access = rest;
+            }
         }
         self.rules.retain(|earlier| !earlier.access.is_empty());
         let overrides = |earlier: &DeviceRule| {

@@ -1,6 +1,5 @@
 //! The v1 controller: a default and a set of exceptions, one write(2) each.
 
-use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -13,8 +12,9 @@ use crate::model::{Access, DeviceKind, DeviceRule};
 
 /// What an exception is about: kind letter, major and minor number (`None` is all).
 type Device = (char, Option<u32>, Option<u32>);
-/// Exceptions, in no order of importance: the kernel has none.
-type Exceptions = BTreeMap<Device, Access>;
+/// Exceptions, each device once. Their order means nothing to the kernel; they are kept in that of the rules,
+/// because `devices.list` shows them so.
+type Exceptions = Vec<(Device, Access)>;
 
 /// A change: `true` for `devices.allow`, and the line to write.
 type Change = (bool, String);
@@ -47,20 +47,29 @@ fn exceptions(policy: &Policy) -> Result<Exceptions> {
             if rule.allow == policy.default_allow {
                 take_back(&mut found, device, rule.access)?;
             } else {
-                let access = found.entry(device).or_default();
-                *access = access.or(rule.access);
+                add(&mut found, device, rule.access);
             }
         }
     }
-    found.retain(|_, access| !access.is_empty());
-    // One open for reading and writing must find both in one exception.
+    found.retain(|(_, access)| !access.is_empty());
+    // One open for reading and writing must find both in one exception; making a node asks for nothing else.
     let wide = found.clone();
-    for (device, access) in &mut found {
+    for (device, access) in found.iter_mut().filter(|(_, access)| !access.and(OPEN).is_empty()) {
         for (_, more) in wide.iter().filter(|(other, _)| covers(other, device)) {
-            *access = access.or(*more);
+            *access = access.or(more.and(OPEN));
         }
     }
     Ok(found)
+}
+
+/// What open(2) asks for.
+const OPEN: Access = Access { read: true, write: true, mknod: false };
+
+fn add(list: &mut Exceptions, device: Device, access: Access) {
+    match list.iter_mut().find(|(known, _)| *known == device) {
+        Some((_, have)) => *have = have.or(access),
+        None => list.push((device, access)),
+    }
 }
 
 fn take_back(found: &mut Exceptions, device: Device, access: Access) -> Result<()> {
@@ -112,7 +121,9 @@ fn changes(current: Option<&Exceptions>, default_allow: bool, target: &Exception
             &nothing
         }
     };
-    let of = |list: &Exceptions, device| list.get(device).copied().unwrap_or_default();
+    let of = |list: &Exceptions, device: &Device| {
+        list.iter().find(|(known, _)| known == device).map(|(_, access)| *access).unwrap_or_default()
+    };
     for (device, have) in current {
         let lost = have.without(of(target, device));
         if !lost.is_empty() {
@@ -158,7 +169,7 @@ fn parse_list(text: &str) -> Option<Exceptions> {
             write: letters.contains('w'),
             mknod: letters.contains('m'),
         };
-        found.insert((kind, major, minor), access);
+        add(&mut found, (kind, major, minor), access);
     }
     Some(found)
 }
@@ -187,7 +198,7 @@ mod tests {
             rule(true, "c 1:3 m"),
             rule(true, "a 7:* r"),
         ];
-        assert_eq!(lines(&rules, "a *:* rwm\n"), ["-a", "+b 7:* r", "+c 1:3 rwm", "+c 7:* r"]);
+        assert_eq!(lines(&rules, "a *:* rwm\n"), ["-a", "+c 1:3 rwm", "+c 7:* r", "+b 7:* r"]);
     }
 
     #[test]

@@ -69,6 +69,7 @@ pub(crate) fn confine(
     let keep = if needs_privilege { SYS_ADMIN } else { 0 };
     set_capabilities(caps.effective, caps.permitted | keep, caps.inheritable)?;
     let executable = Executable::find(process, setting.preserve_fds)?;
+    super::outlive_runtime()?;
     if let Some(filter) = early_filter {
         if needs_privilege {
             set_capabilities(caps.effective | keep, caps.permitted | keep, caps.inheritable)?;

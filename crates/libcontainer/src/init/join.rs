@@ -26,6 +26,8 @@ pub(crate) struct ExecContext<'a> {
     pub(crate) root: Option<OwnedFd>,
     /// The container's seccomp filter.
     pub(crate) filter: Option<Filter>,
+    /// By which the process joins the v1 hierarchies.
+    pub(crate) join_files: Vec<libcgroups::JoinFile>,
     /// See [`super::InitOptions`].
     pub(crate) wait_first: bool,
     /// See [`super::InitOptions`].
@@ -49,7 +51,7 @@ pub(crate) fn run(context: &ExecContext<'_>, channel: &ChildEnd) -> ! {
 
 fn steps(context: &ExecContext<'_>, channel: &ChildEnd) -> Result<std::convert::Infallible> {
     let process = context.process;
-    begin(channel, context.wait_first)?;
+    begin(channel, &context.join_files, context.wait_first)?;
     if !context.namespaces.is_empty() {
         join(context.init, context.namespaces)?;
     }

@@ -40,6 +40,8 @@ pub(crate) use prepared::Prepared;
 pub(crate) struct InitContext<'a> {
     /// What to build.
     pub plan: &'a Plan,
+    /// By which the process joins the v1 hierarchies.
+    pub join_files: Vec<libcgroups::JoinFile>,
     /// Descriptors opened by the runtime.
     pub prepared: Prepared,
     /// Where the container's cgroup is, for the cgroup mount.
@@ -91,7 +93,7 @@ pub(crate) fn run(context: &InitContext<'_>, channel: &ChildEnd, gate: StartGate
 fn set_up(context: &InitContext<'_>, channel: &ChildEnd) -> Result<Option<Executable>> {
     let plan = context.plan;
     let namespaces = &plan.namespaces;
-    begin(channel, context.options.wait_first)?;
+    begin(channel, &context.join_files, context.options.wait_first)?;
     let root = rootfs::attach(plan, &context.prepared)?;
     if namespaces.user != Namespace::Inherit {
         credentials::become_namespace_root()?;
@@ -117,6 +119,7 @@ fn set_up(context: &InitContext<'_>, channel: &ChildEnd) -> Result<Option<Execut
     }
     channel.wait_go()?;
     let Some(process) = &plan.process else {
+        outlive_runtime()?;
         channel.ready(0)?;
         return Ok(None);
     };
@@ -130,11 +133,19 @@ fn set_up(context: &InitContext<'_>, channel: &ChildEnd) -> Result<Option<Execut
 }
 
 /// The very first calls of any process the runtime makes.
-fn begin(channel: &ChildEnd, wait_first: bool) -> Result<()> {
+fn begin(
+    channel: &ChildEnd,
+    join_files: &[libcgroups::JoinFile],
+    wait_first: bool,
+) -> Result<()> {
     // Dies with the runtime until it is handed over; the socket's end covers the moments after a
     // change of user, which clears this.
     sys::prctl::set_parent_death_signal(nix::libc::SIGKILL)
         .map_err(|errno| Error::os("set parent death signal", "", errno))?;
+    for file in join_files {
+        nix::unistd::write(&file.fd, libcgroups::JoinFile::SELF)
+            .map_err(|errno| Error::os("join cgroup", &file.path, errno))?;
+    }
     if wait_first {
         channel.wait_go()?;
     }
@@ -142,6 +153,13 @@ fn begin(channel: &ChildEnd, wait_first: bool) -> Result<()> {
     sys::prctl::set_dumpable(false).map_err(|errno| Error::os("set non-dumpable", "", errno))?;
     nix::sys::stat::umask(nix::sys::stat::Mode::empty());
     Ok(())
+}
+
+/// From here on the death of the runtime shows in the end of the channel alone, until the process
+/// is handed over and lives on its own.
+fn outlive_runtime() -> Result<()> {
+    sys::prctl::set_parent_death_signal(0)
+        .map_err(|errno| Error::os("clear parent death signal", "", errno))
 }
 
 /// A session, and a session keyring, of its own.
@@ -179,6 +197,10 @@ fn build_rootfs(context: &InitContext<'_>, root: &Root) -> Result<Option<console
         }
         _ => None,
     };
+    if let Some(process) = &plan.process {
+        // As in runc, a working directory that the image lacks is made.
+        root.make_dir(&process.cwd).map_err(|errno| Error::os("make cwd", &process.cwd, errno))?;
+    }
     late.apply()?;
     Ok(terminal)
 }
@@ -215,7 +237,8 @@ fn last_steps(
     executable: Option<&Executable>,
 ) -> Result<std::convert::Infallible> {
     let (Some(process), Some(executable)) = (&context.plan.process, executable) else {
-        return Err(Error::message("config.json: /process: required to start a container"));
+        // `start` says so; there is nothing to run.
+        sys::clone::exit_now(0)
     };
     let hooks = &context.plan.hooks.start_container;
     if !hooks.is_empty() {

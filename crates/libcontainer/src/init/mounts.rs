@@ -17,6 +17,9 @@ use crate::plan::{Attributes, FilesystemOptions, Mount, MountKind, Propagation};
 /// `f_type` of procfs.
 const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 
+/// Inode number of the root of every procfs.
+const PROC_ROOT_INODE: u64 = 1;
+
 /// What may be mounted over inside /proc: files that tools such as lxcfs replace, none of which
 /// the runtime or a security module writes to.
 const PROC_COVERS: [&str; 10] = [
@@ -120,10 +123,19 @@ impl Mounter<'_> {
         if matches!(fstype, "proc" | "sysfs") {
             self.require_ordinary_directory(entry, fstype)?;
         }
-        let target = self
-            .root
-            .make_dir(&entry.destination)
-            .map_err(|errno| Error::os("create mount point", &entry.destination, errno))?;
+        let fail = |errno| Error::os("create mount point", &entry.destination, errno);
+        let mut options = options.clone();
+        let target = match self.root.find(&entry.destination) {
+            Ok(existing) => {
+                if fstype == "tmpfs" && !options.values.iter().any(|(key, _)| key == "mode") {
+                    // As in runc, a tmpfs takes over the mode of what it covers.
+                    let mode = fstat(&existing).map_err(fail)?.st_mode & 0o7777;
+                    options.values.push(("mode".into(), format!("{mode:o}")));
+                }
+                existing
+            }
+            Err(_) => self.root.make_dir(&entry.destination).map_err(fail)?,
+        };
         self.check_proc(entry, target.as_fd())?;
         let tmpfs = fstype == "tmpfs" || entry.destination == Path::new("/dev");
         let readonly_late = tmpfs && entry.attributes.set & ATTR_RDONLY != 0;
@@ -131,7 +143,7 @@ impl Mounter<'_> {
         if readonly_late {
             attributes &= !ATTR_RDONLY;
         }
-        let tree = new_filesystem(fstype, source, options, attributes)?;
+        let tree = new_filesystem(fstype, source, &options, attributes)?;
         if entry.copy_up {
             copy_up::copy(&target, &tree)
                 .map_err(|errno| Error::os("copy up", &entry.destination, errno))?;
@@ -183,11 +195,14 @@ impl Mounter<'_> {
     pub(super) fn check_proc(&self, entry: &Mount, target: BorrowedFd<'_>) -> Result<()> {
         let magic = mount::filesystem_magic(target)
             .map_err(|errno| Error::os("statfs", &entry.destination, errno))?;
+        let clean = lexically_clean(&entry.destination);
+        if clean == "/proc" && !is_procfs(entry) {
+            return Err(Error::message("\"/proc\" cannot be mounted because it is not of type proc"));
+        }
         if magic != PROC_SUPER_MAGIC {
             return Ok(());
         }
-        let clean = lexically_clean(&entry.destination);
-        if clean == "/proc" || PROC_COVERS.contains(&clean.as_str()) {
+        if clean == "/proc" && is_procfs(entry) || PROC_COVERS.contains(&clean.as_str()) {
             return Ok(());
         }
         Err(Error::message(format!(
@@ -208,6 +223,20 @@ impl Mounter<'_> {
             return Ok(());
         }
         Err(Error::message(format!("filesystem {fstype:?} must be mounted on ordinary directory")))
+    }
+}
+
+/// Whether the mount shows a whole procfs.
+fn is_procfs(entry: &Mount) -> bool {
+    match &entry.kind {
+        MountKind::Filesystem { fstype, .. } => fstype == "proc",
+        MountKind::Bind { source, .. } => {
+            let root = std::fs::metadata(source);
+            root.is_ok_and(|root| std::os::unix::fs::MetadataExt::ino(&root) == PROC_ROOT_INODE)
+                && nix::sys::statfs::statfs(source)
+                    .is_ok_and(|fs| fs.filesystem_type() == nix::sys::statfs::PROC_SUPER_MAGIC)
+        }
+        _ => false,
     }
 }
 

@@ -31,12 +31,24 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Opens everything that `plan` names on the host.
+    /// Opens what the container process could not open itself, or not as well.
     ///
     /// # Errors
     /// What is missing, in the words of a failed mount.
     pub(crate) fn open(plan: &Plan) -> Result<Self> {
-        let rootfs = open_rootfs(plan)?;
+        let filter = plan.seccomp.as_ref().map(Filter::compile).transpose()?;
+        if let Namespace::Join(path) = &plan.namespaces.mount {
+            // Everything else is opened in that namespace, by the process: mounts of one cannot be
+            // put together with mounts of another.
+            let namespace = open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+                .map_err(|errno| Error::os("open namespace", path, errno))?;
+            return Ok(Self { mount_namespace: Some(namespace), filter, ..Self::default() });
+        }
+        let null = if plan.masked_paths.is_empty() { None } else { allowed(clone_null())? };
+        let prepared = Self { null, filter, ..Self::default() };
+        if !opens_early(plan) {
+            return Ok(prepared);
+        }
         let mount_sources = plan.mounts.iter().map(|mount| match &mount.kind {
             MountKind::Bind { source, recursive } => {
                 allowed(clone_source(source, *recursive)).map_err(|error| {
@@ -53,23 +65,21 @@ impl Prepared {
             let bind = bind_devices && device.kind != DeviceKind::Fifo;
             if bind { allowed(clone_device(device)) } else { Ok(None) }
         });
-        let null = if plan.masked_paths.is_empty() { None } else { allowed(clone_null())? };
-        let mount_namespace = match &plan.namespaces.mount {
-            Namespace::Join(path) => Some(
-                open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
-                    .map_err(|errno| Error::os("open namespace", path, errno))?,
-            ),
-            _ => None,
-        };
         Ok(Self {
-            rootfs,
+            rootfs: open_rootfs(plan)?,
             mount_sources: mount_sources.collect::<Result<_>>()?,
             devices: devices.collect::<Result<_>>()?,
-            null,
-            mount_namespace,
-            filter: plan.seccomp.as_ref().map(Filter::compile).transpose()?,
+            ..prepared
         })
     }
+}
+
+/// Whether bind sources are opened by the runtime and not by the process itself in the course of
+/// its mounts: where the ids of a user namespace may have no access to them, and where they are to
+/// stay peers of the host's mounts, from which the process has cut its namespace off.
+fn opens_early(plan: &Plan) -> bool {
+    let shared = plan.rootfs.propagation.is_some_and(|one| one.kind == nix::libc::MS_SHARED);
+    plan.namespaces.user != Namespace::Inherit || shared
 }
 
 fn open_rootfs(plan: &Plan) -> Result<Option<OwnedFd>> {

@@ -8,7 +8,7 @@ use sys::clone::{Cloned, clone3};
 
 use super::handover::{self, Listener};
 use super::namespaces::{CLONE_NEWTIME, relay};
-use super::Launched;
+use super::{Entrance, Launched, cgroup_error};
 use crate::error::{Error, Result};
 use crate::init::{ExecContext, Filter, run_exec};
 use crate::plan::Process;
@@ -33,16 +33,11 @@ pub(crate) struct ExecLaunch<'a> {
 /// Makes a process in a running container and sets it up.
 pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
     let console_socket = launch.console_socket.map(handover::connect_console).transpose()?;
-    let cgroup_error = |error: libcgroups::Error| Error::message(error.to_string());
-    let cgroup_fd = match launch.cgroup {
-        Some(cgroup) => cgroup.v2_dir_fd().map_err(cgroup_error)?,
-        None => None,
-    };
+    let entrance = Entrance::open(launch.cgroup)?;
     let all = CloneFlags::from_bits_retain(launch.state.namespaces);
     let pid_namespace = all & CloneFlags::CLONE_NEWPID;
     let time_namespace = all & CloneFlags::from_bits_retain(CLONE_NEWTIME);
     let needs_relay = all.contains(CloneFlags::CLONE_NEWUSER) && !nix::unistd::geteuid().is_root();
-    let wait_first = launch.cgroup.is_some_and(|cgroup| !cgroup.v1().is_empty());
     let (parent, child) = pair()?;
     let root = root_of(&launch)?;
     let (cloned, in_v2) = if needs_relay {
@@ -59,12 +54,13 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
         if !born_in.is_empty() {
             enter(launch.init, born_in)?;
         }
-        let cloned = super::namespaces::clone_into(CloneFlags::empty(), cgroup_fd.as_ref())?;
+        let cloned = super::namespaces::clone_into(CloneFlags::empty(), entrance.v2.as_ref())?;
         if matches!(cloned.0, Cloned::Parent { .. }) {
             way_back.go()?;
         }
         cloned
     };
+    let wait_first = entrance.lacks_v2(in_v2);
     let (pid, pidfd) = match cloned {
         Cloned::Parent { pid, pidfd } => (pid, pidfd),
         Cloned::Child => {
@@ -80,6 +76,7 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
                 },
                 root,
                 filter: launch.filter,
+                join_files: entrance.v1,
                 wait_first,
                 new_keyring: launch.defaults.new_keyring,
                 in_user_namespace: all.contains(CloneFlags::CLONE_NEWUSER),
@@ -152,15 +149,23 @@ fn place(
     if let Some(adjust) = launch.process.oom_score_adj {
         handover::write_oom_score_adj(launched.pid, adjust)?;
     }
-    if let Some(cgroup) = launch.cgroup {
-        cgroup
-            .join(launched.pid, in_v2)
-            .map_err(|error| Error::message(error.to_string()))?;
+    if let Some(cgroup) = launch.cgroup.filter(|_| !in_v2) {
+        join_v2(cgroup, launch.state, launched.pid)?;
     }
     if wait_first {
-        launched.channel.go().map_err(|_| launched.death())?;
+        launched.go()?;
     }
-    launched.channel.go().map_err(|_| launched.death())
+    launched.go()
+}
+
+/// Into the container's v2 cgroup, or where its first process has gone below it.
+fn join_v2(cgroup: &libcgroups::Cgroup, state: &State, pid: i32) -> Result<()> {
+    match (cgroup.join_v2(pid), state.init) {
+        (Err(error), Some(init)) if error.errno() == Some(nix::errno::Errno::EBUSY) => {
+            cgroup.beside(init.pid).and_then(|beside| beside.join_v2(pid)).map_err(cgroup_error)
+        }
+        (result, _) => result.map_err(cgroup_error),
+    }
 }
 
 fn attend(
@@ -178,7 +183,7 @@ fn attend(
                     Error::message("the container has no seccomp listener")
                 })?;
                 Listener { path, metadata }.deliver(launched, number, launch.state)?;
-                launched.channel.go().map_err(|_| launched.death())?;
+                launched.go()?;
             }
             Report::Ready(pending) => {
                 return handover::set_rlimits(launched.pid, &launch.process.rlimits, pending);

@@ -37,7 +37,16 @@ pub(crate) struct Launched {
 impl Launched {
     /// Lets the process go. It is handed over: this runtime has no more part in it.
     pub(crate) fn release(&self) -> Result<()> {
-        self.channel.go().map_err(|_| self.death())
+        self.go()
+    }
+
+    /// Lets the process go on; if it has failed meanwhile, the error is its own.
+    fn go(&self) -> Result<()> {
+        let Err(_) = self.channel.go() else { return Ok(()) };
+        match self.channel.receive() {
+            Ok(Report::Failed(text)) => Err(Error::message(text)),
+            _ => Err(self.death()),
+        }
     }
 
     /// Waits until the process has become the user's program.
@@ -79,6 +88,32 @@ impl Launched {
     }
 }
 
+/// The ways into a cgroup, opened before the clone.
+#[derive(Debug, Default)]
+struct Entrance {
+    /// For clone3(2).
+    v2: Option<OwnedFd>,
+    /// For the process itself.
+    v1: Vec<libcgroups::JoinFile>,
+}
+
+impl Entrance {
+    fn open(cgroup: Option<&libcgroups::Cgroup>) -> Result<Self> {
+        let Some(cgroup) = cgroup else { return Ok(Self::default()) };
+        let v2 = cgroup.v2_dir_fd().map_err(cgroup_error)?;
+        Ok(Self { v2, v1: cgroup.join_files().map_err(cgroup_error)? })
+    }
+
+    /// Whether the runtime still has to move the process into the v2 tree.
+    fn lacks_v2(&self, in_v2: bool) -> bool {
+        self.v2.is_some() && !in_v2
+    }
+}
+
+fn cgroup_error(error: libcgroups::Error) -> Error {
+    Error::message(error.to_string())
+}
+
 /// What `create` and `run` launch.
 pub(crate) struct Launch<'a> {
     pub(crate) plan: &'a Plan,
@@ -99,18 +134,21 @@ impl Launch<'_> {
         let gate = self.gate()?;
         let console_socket =
             self.console_socket.map(handover::connect_console).transpose()?;
-        let cgroup_fd = match &state.cgroup {
-            Some(cgroup) => cgroup.v2_dir_fd().map_err(|error| Error::message(error.to_string()))?,
-            None => None,
-        };
-        let late_cgroups = state.cgroup.as_ref().is_some_and(|cgroup| !cgroup.v1().is_empty());
+        if let Some(cgroup) = &state.cgroup {
+            // Before anybody is in it: while device rules are written there are moments in which
+            // nothing is allowed, not even making the container's own nodes.
+            cgroup
+                .apply(&self.plan.resources)
+                .map_err(|error| Error::message(format!("error setting cgroup config: {error}")))?;
+        }
+        let entrance = Entrance::open(state.cgroup.as_ref())?;
         let namespaces = &self.plan.namespaces;
-        let new_cgroup_namespace = namespaces.cgroup == Namespace::New;
-        self.options.wait_first = namespaces.user == Namespace::New
-            || new_cgroup_namespace && (late_cgroups || cgroup_fd.is_none());
         let (parent, child) = pair()?;
         let (cloned, in_v2) =
-            namespaces::spawn_into(namespaces, cgroup_fd.as_ref().map(AsFd::as_fd))?;
+            namespaces::spawn_into(namespaces, entrance.v2.as_ref().map(AsFd::as_fd))?;
+        // The root of a cgroup namespace is the cgroup that its maker is in.
+        let cgroup_first = namespaces.cgroup == Namespace::New && entrance.lacks_v2(in_v2);
+        self.options.wait_first = namespaces.user == Namespace::New || cgroup_first;
         let filter = prepared.filter.clone();
         let (pid, pidfd) = match cloned {
             Cloned::Parent { pid, pidfd } => (pid, pidfd),
@@ -118,6 +156,7 @@ impl Launch<'_> {
                 drop(parent);
                 let context = InitContext {
                     plan: self.plan,
+                    join_files: entrance.v1,
                     prepared,
                     cgroup_views: self.cgroup_views,
                     state,
@@ -130,7 +169,7 @@ impl Launch<'_> {
         let mut launched = Launched { pid, pidfd, channel: parent, console: None };
         let done = self
             .place(state, &launched, in_v2)
-            .and_then(|()| self.beside(state, filter.as_ref()))
+            .and_then(|()| self.beside(filter.as_ref()))
             .and_then(|()| self.attend(state, &mut launched, console_socket.as_ref()));
         match done {
             Ok(()) => Ok(launched),
@@ -162,22 +201,17 @@ impl Launch<'_> {
         if let Some(adjust) = self.plan.process.as_ref().and_then(|process| process.oom_score_adj) {
             handover::write_oom_score_adj(pid, adjust)?;
         }
-        if let Some(cgroup) = &state.cgroup {
-            cgroup.join(pid, in_v2).map_err(|error| Error::message(error.to_string()))?;
+        if let Some(cgroup) = state.cgroup.as_ref().filter(|_| !in_v2) {
+            cgroup.join_v2(pid).map_err(cgroup_error)?;
         }
         if self.options.wait_first {
-            launched.channel.go().map_err(|_| launched.death())?;
+            launched.go()?;
         }
         Ok(())
     }
 
     /// What takes its time and can be done while the process builds its root file system.
-    fn beside(&self, state: &State, filter: Option<&init::Filter>) -> Result<()> {
-        if let Some(cgroup) = &state.cgroup {
-            cgroup
-                .apply(&self.plan.resources)
-                .map_err(|error| Error::message(format!("error setting cgroup config: {error}")))?;
-        }
+    fn beside(&self, filter: Option<&init::Filter>) -> Result<()> {
         let seccomp = self.plan.seccomp.as_ref();
         self.dir.save_exec(&ExecDefaults {
             process: self.plan.process.clone(),
@@ -201,7 +235,7 @@ impl Launch<'_> {
         let hooks = &self.plan.hooks;
         let mut awaits_hooks = !hooks.prestart.is_empty() || !hooks.create_runtime.is_empty();
         if !awaits_hooks {
-            launched.channel.go().map_err(|_| launched.death())?;
+            launched.go()?;
         }
         let rlimits = self.plan.process.as_ref().map_or(&[][..], |process| &process.rlimits);
         loop {
@@ -212,8 +246,8 @@ impl Launch<'_> {
                     hooks::run_all("prestart", &hooks.prestart, &json)?;
                     hooks::run_all("createRuntime", &hooks.create_runtime, &json)?;
                     // Once for the hooks, once for the limits, which are in force by now.
-                    let both = launched.channel.go().and_then(|()| launched.channel.go());
-                    both.map_err(|_| launched.death())?;
+                    launched.go()?;
+                    launched.go()?;
                 }
                 Report::Console(master) => {
                     launched.console = handover::deliver_console(master, console_socket)?;
@@ -221,7 +255,7 @@ impl Launch<'_> {
                 Report::Listener(number) => {
                     let listener = handover::Listener::of_plan(self.plan)?;
                     listener.deliver(launched, number, state)?;
-                    launched.channel.go().map_err(|_| launched.death())?;
+                    launched.go()?;
                 }
                 Report::Ready(pending) => {
                     return handover::set_rlimits(launched.pid, rlimits, pending);

@@ -9,7 +9,7 @@ use super::cgroup_error;
 use crate::error::{Error, Result};
 use crate::init::InitOptions;
 use crate::launch::{Launch, Launched, foreign_namespaces, send_pidfd, write_pid_file};
-use crate::plan::{self, HostFacts, Namespace, Plan};
+use crate::plan::{self, HostFacts, Namespace, Plan, Process};
 use crate::spec;
 use crate::state::{FORMAT, InitProcess, State, StateDir};
 
@@ -35,6 +35,7 @@ pub(super) enum Terminal {
 /// A container on its way.
 pub(super) struct Creation<'a> {
     options: &'a CreateOptions,
+    preserve_fds: u32,
     pub(super) plan: Plan,
     pub(super) dir: StateDir,
     pub(super) state: State,
@@ -50,7 +51,9 @@ impl<'a> Creation<'a> {
         terminal: Terminal,
     ) -> Result<Self> {
         check_id(&options.id)?;
-        protect_descriptors(options.preserve_fds)?;
+        let listen_fds = listen_fds();
+        let preserve_fds = options.preserve_fds.saturating_add(listen_fds);
+        protect_descriptors(preserve_fds)?;
         let bundle = options
             .bundle
             .canonicalize()
@@ -59,7 +62,7 @@ impl<'a> Creation<'a> {
         let path = options.config.as_deref().unwrap_or(&default_config);
         let (spec, mended) = spec::load_with_warnings(path)?;
         let mut plan = plan::plan(&spec, &facts(&bundle)?)?;
-        mended.iter().chain(&plan.warnings).for_each(|warning| crate::warn(warning));
+        crate::remark(mended.iter().chain(&plan.warnings));
         plan.rootfs.path = plan
             .rootfs
             .path
@@ -70,8 +73,10 @@ impl<'a> Creation<'a> {
         let state = state(&plan, &options.id, cgroup)?;
         let dir = StateDir::new(&runtime.root, &options.id);
         dir.create()?;
+        pass_listen_fds(&mut plan, listen_fds);
+        plan.process.iter_mut().for_each(without_absent_modules);
         let creation =
-            Self { options, plan, dir, state, cgroup_views, launched: None };
+            Self { options, preserve_fds, plan, dir, state, cgroup_views, launched: None };
         creation.or_undo(|creation| creation.dir.save(&creation.state))
     }
 
@@ -85,7 +90,7 @@ impl<'a> Creation<'a> {
                 wait_first: false,
                 no_pivot: creation.options.no_pivot,
                 new_keyring: !creation.options.no_new_keyring,
-                preserve_fds: creation.options.preserve_fds,
+                preserve_fds: creation.preserve_fds,
                 terminal_size: None,
             };
             let launch = Launch {
@@ -158,6 +163,43 @@ pub(super) fn protect_descriptors(preserve: u32) -> Result<()> {
         }
     }
     sys::fd::cloexec_from(3).map_err(|errno| Error::os("close_range", "", errno))
+}
+
+/// How many sockets systemd passes to this process, to be passed on; see sd_listen_fds(3).
+fn listen_fds() -> u32 {
+    let variable = |name| std::env::var(name).ok()?.parse::<u32>().ok();
+    let meant_for_us = variable("LISTEN_PID") == Some(std::process::id());
+    variable("LISTEN_FDS").filter(|_| meant_for_us).unwrap_or(0)
+}
+
+/// Tells the container's program of the sockets; it will be process 1.
+fn pass_listen_fds(plan: &mut Plan, count: u32) {
+    if let Some(process) = plan.process.as_mut().filter(|_| count > 0) {
+        process.env.retain(|entry| {
+            !entry.starts_with("LISTEN_FDS=") && !entry.starts_with("LISTEN_PID=")
+        });
+        process.env.extend([format!("LISTEN_FDS={count}"), "LISTEN_PID=1".into()]);
+    }
+}
+
+/// Takes out labels of security modules that this kernel does not run: as under runc (SELinux) and
+/// crun (both), what engines name by default must work there.
+pub(super) fn without_absent_modules(process: &mut Process) {
+    let apparmor = || {
+        std::fs::read("/sys/module/apparmor/parameters/enabled")
+            .is_ok_and(|text| text.starts_with(b"Y"))
+    };
+    let selinux = || Path::new("/sys/fs/selinux/enforce").exists();
+    if process.apparmor_profile.is_some() && !apparmor() {
+        let text = "process.apparmorProfile is ignored: AppArmor is not enabled";
+        crate::remark(&[text.to_owned()]);
+        process.apparmor_profile = None;
+    }
+    if process.selinux_label.is_some() && !selinux() {
+        let text = "process.selinuxLabel is ignored: SELinux is not enabled";
+        crate::remark(&[text.to_owned()]);
+        process.selinux_label = None;
+    }
 }
 
 pub(super) fn facts(bundle: &Path) -> Result<HostFacts> {
@@ -235,6 +277,7 @@ fn state(plan: &Plan, id: &str, cgroup: Option<Cgroup>) -> Result<State> {
         init: None,
         cgroup,
         namespaces: foreign_namespaces(&plan.namespaces),
+        has_process: plan.process.is_some(),
         own_mounts: plan.namespaces.mount == Namespace::New,
         poststart: plan.hooks.poststart.clone(),
         poststop: plan.hooks.poststop.clone(),

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::create::{Terminal, check_console, facts, protect_descriptors};
+use super::create::{
+    Terminal, check_console, facts, protect_descriptors, without_absent_modules,
+};
 use super::foreground::Foreground;
 use super::{Container, ExecOptions, Runtime, cgroup_error, not_running};
 use crate::error::{Error, Result};
@@ -35,7 +37,8 @@ pub fn exec(runtime: &Runtime, options: &ExecOptions) -> Result<i32> {
         _ => {}
     }
     let defaults = container.dir.load_exec()?;
-    let process = process(options, &defaults, &container)?;
+    let mut process = process(options, &defaults, &container)?;
+    without_absent_modules(&mut process);
     let terminal = if options.detach { Terminal::Elsewhere } else { Terminal::Here };
     let socket = options.console_socket.as_deref();
     if !(terminal == Terminal::Here && process.terminal && socket.is_some()) {
@@ -99,7 +102,7 @@ fn process(
     if let Some(path) = &options.process_file {
         let (given, mended) = spec::load_process(path)?;
         let (process, warnings) = plan::process(&given, &facts, "")?;
-        mended.iter().chain(&warnings).for_each(|warning| crate::warn(warning));
+        crate::remark(mended.iter().chain(&warnings));
         return Ok(process);
     }
     if options.args.is_empty() {

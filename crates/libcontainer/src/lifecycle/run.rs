@@ -26,6 +26,10 @@ pub fn run(runtime: &Runtime, options: &RunOptions) -> Result<i32> {
     };
     let terminal = if options.detach { Terminal::Elsewhere } else { Terminal::Here };
     let creation = Creation::begin(runtime, &options.create, terminal)?
+        .or_undo(|creation| match creation.plan.process {
+            Some(_) => Ok(()),
+            None => Err(Error::config("/process", "required to run a container")),
+        })?
         .launch(false)?
         .hand_over()?
         .or_undo(|creation| {

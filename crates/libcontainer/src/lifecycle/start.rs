@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::{Container, Runtime};
+use super::{Container, Runtime, not_running};
 use crate::error::{Error, Result};
 use crate::hooks;
 use crate::state::Status;
@@ -36,15 +36,20 @@ pub fn start(runtime: &Runtime, id: &str) -> Result<()> {
         .map_err(|_| Error::message("cannot start a container that has stopped"))?;
     drop(start);
     wait_started(result)?;
+    if !container.state.has_process {
+        // runtime.md has `start` generate an error then and leaves open how it is shown. The exit
+        // code stays 0, as under crun: that is what the OCI runtime-tools suite looks at.
+        crate::warn("config.json has no process: nothing was run, and the container is stopped");
+        return Ok(());
+    }
     let pid = container.init()?.pid;
     let state = container.state.for_hooks(Status::Running, pid);
-    // The spec has a failed poststart hook be a warning, and the container go on.
-    for hook in &container.state.poststart {
-        if let Err(error) = hooks::run_all("poststart", std::slice::from_ref(hook), &state) {
-            crate::warn(&error.to_string());
+    hooks::run_all("poststart", &container.state.poststart, &state).inspect_err(|_| {
+        // runtime.md, lifecycle step 9: the container is stopped then.
+        if let Ok(pidfd) = container.init().and_then(|init| init.pidfd().map_err(|_| not_running())) {
+            let _ = sys::pidfd::send_signal(pidfd.as_fd(), nix::libc::SIGKILL);
         }
-    }
-    Ok(())
+    })
 }
 
 /// Waits for execve(2): end-of-file, or the reason why it failed.

@@ -121,12 +121,12 @@ fn kind(
     if options.remount {
         let bind = options.bind.is_some();
         if bind {
-            no_data(options, pointer)?;
+            no_data(options, pointer, warnings)?;
         }
         return Ok(MountKind::Remount { bind, options: remount_options(options) });
     }
     if options.bind.is_some() || fstype == "bind" {
-        no_data(options, pointer)?;
+        no_data(options, pointer, warnings)?;
         if source.as_os_str().is_empty() {
             return Err(Error::config(format!("{pointer}/source"), "a bind mount needs a source"));
         }
@@ -151,15 +151,21 @@ fn kind(
     }
 }
 
-/// The kernel drops such options without a word, so that a bind mount would be other than what was asked.
-fn no_data(options: &Options, pointer: &str) -> Result<()> {
-    let Some((index, item)) = options.data.first() else {
-        return Ok(());
-    };
-    let text = format!(
-        "unknown mount option {item:?}: bind mounts cannot have any filesystem-specific options applied"
-    );
-    Err(Error::config(format!("{pointer}/options/{index}"), text))
+/// A bind mount has no file system of its own to take options: a word nobody knows is refused, an
+/// option with a value, which engines leave over from a volume's definition, passed over.
+fn no_data(options: &Options, pointer: &str, warnings: &mut Vec<String>) -> Result<()> {
+    for (index, item) in &options.data {
+        let pointer = format!("{pointer}/options/{index}");
+        if !item.contains('=') {
+            let text = format!(
+                "unknown mount option {item:?}: bind mounts cannot have any filesystem-specific options applied"
+            );
+            return Err(Error::config(pointer, text));
+        }
+        let text = format!("mount option {item:?} means nothing for a bind mount");
+        warnings.push(warning(&pointer, &text));
+    }
+    Ok(())
 }
 
 fn filesystem(fstype: &str, source: &Path, options: &Options) -> MountKind {

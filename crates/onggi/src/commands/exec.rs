@@ -19,6 +19,7 @@ pub(super) const VERB: Verb = Verb {
               \n\
               \x20   # onggi exec -t mycontainer sh -l",
     flags: Flags::BeforeWords,
+    enters_container: true,
     arguments,
     run,
     prefix: "exec failed: ",

@@ -1,12 +1,10 @@
 //! `onggi list`
 
-use std::fs;
 
 use libcontainer::lifecycle::options::StateView;
-use libcontainer::{Error, Result, lifecycle};
+use libcontainer::{Error, lifecycle};
 
 use super::{PLAIN, Verb, shared};
-use crate::globals::Session;
 use crate::{log, output};
 
 pub(super) const VERB: Verb = Verb {
@@ -19,7 +17,7 @@ pub(super) const VERB: Verb = Verb {
             .arg(shared::switch("quiet", "only the container ids").short('q'))
     },
     run: |session, matches| {
-        let containers = containers(session)?;
+        let containers = lifecycle::list(&session.runtime)?;
         let format = shared::text_of(matches, "format");
         let text = match format.as_deref() {
             _ if matches.get_flag("quiet") => ids(&containers).into_bytes(),
@@ -34,15 +32,6 @@ pub(super) const VERB: Verb = Verb {
     },
     ..PLAIN
 };
-
-/// A default root that nobody made yet holds no container; one that was named must be there.
-fn containers(session: &Session) -> Result<Vec<StateView>> {
-    let root = &session.runtime.root;
-    if session.root_given {
-        fs::metadata(root).map_err(|error| Error::io("open", root, &error))?;
-    }
-    lifecycle::list(&session.runtime)
-}
 
 fn ids(containers: &[StateView]) -> String {
     containers

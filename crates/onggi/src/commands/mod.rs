@@ -36,6 +36,8 @@ pub(crate) struct Verb {
     pub(crate) details: &'static str,
     /// Where its flags may stand.
     pub(crate) flags: Flags,
+    /// Whether a process of it goes into a container.
+    pub(crate) enters_container: bool,
     /// Adds its flags and words to the definition.
     pub(crate) arguments: fn(Command) -> Command,
     /// Does it, and returns the exit code.
@@ -57,6 +59,7 @@ impl Verb {
 const PLAIN: Verb = Verb {
     name: "",
     about: "",
+    enters_container: false,
     usage: "<container-id>",
     details: "",
     flags: Flags::Anywhere,

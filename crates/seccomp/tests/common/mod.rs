@@ -4,6 +4,9 @@
 #![allow(clippy::cast_possible_truncation, reason = "halves are wanted")]
 #![allow(unreachable_pub, reason = "each test is a crate of its own")]
 
+#[cfg(target_env = "gnu")]
+pub mod library;
+#[cfg(target_env = "gnu")]
 pub mod pseudo;
 
 use seccomp::{
@@ -33,12 +36,7 @@ pub struct Call {
 impl Call {
     pub fn new(arch: Arch, number: u32, args: [u64; 6]) -> Self {
         let token = token(arch);
-        Self {
-            number,
-            token,
-            args,
-            big_endian: token & 0x4000_0000 == 0,
-        }
+        Self { number, token, args, big_endian: token & 0x4000_0000 == 0 }
     }
 
     fn word(&self, offset: u32) -> u32 {
@@ -160,6 +158,19 @@ pub fn docker() -> Profile {
 
 pub fn podman() -> Profile {
     profile(include_str!("../data/podman.json"))
+}
+
+/// Few cases, as each is compared at thousands of calls; `PROPTEST_CASES` asks for more.
+pub fn random_profiles() -> proptest::test_runner::Config {
+    let default = proptest::test_runner::Config::default();
+    let asked = std::env::var_os("PROPTEST_CASES").is_some();
+    proptest::test_runner::Config {
+        cases: if asked { default.cases } else { 64 },
+        failure_persistence: None,
+        // Profiles that libseccomp refuses.
+        max_global_rejects: 200_000,
+        ..default
+    }
 }
 
 /// Values around the edges of halves, and around those given.

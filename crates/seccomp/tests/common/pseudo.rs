@@ -23,11 +23,7 @@ struct Section {
 
 enum Node {
     Action(u32),
-    If {
-        condition: Condition,
-        then: Vec<Node>,
-        otherwise: Vec<Node>,
-    },
+    If { condition: Condition, then: Vec<Node>, otherwise: Vec<Node> },
 }
 
 #[derive(Clone, Copy)]
@@ -45,10 +41,7 @@ type Lines<'a> = std::iter::Peekable<std::vec::IntoIter<(usize, &'a str)>>;
 
 impl Pseudo {
     pub fn parse(text: &str) -> Self {
-        let mut pseudo = Self {
-            sections: HashMap::new(),
-            foreign: KILL_THREAD,
-        };
+        let mut pseudo = Self { sections: HashMap::new(), foreign: KILL_THREAD };
         let lines: Vec<_> = text
             .lines()
             .map(|line| ((line.len() - line.trim_start().len()) / 2, line.trim()))
@@ -59,10 +52,7 @@ impl Pseudo {
         while let Some((depth, line)) = lines.next() {
             if let Some(rest) = line.strip_prefix("# filter for arch ") {
                 current = rest.split(' ').next().unwrap().to_owned();
-                let section = Section {
-                    syscalls: HashMap::new(),
-                    default: 0,
-                };
+                let section = Section { syscalls: HashMap::new(), default: 0 };
                 pseudo.sections.insert(current.clone(), section);
             } else if let Some(rest) = line.strip_prefix("if ($syscall == ") {
                 let number = rest.trim_end_matches(')').parse().unwrap();
@@ -99,19 +89,14 @@ impl Pseudo {
             return self.foreign;
         };
         let body = section.syscalls.get(&call.number);
-        body.and_then(|body| walk(body, call))
-            .unwrap_or(section.default)
+        body.and_then(|body| walk(body, call)).unwrap_or(section.default)
     }
 }
 
 fn walk(body: &[Node], call: &Call) -> Option<u32> {
     body.iter().find_map(|node| match node {
         Node::Action(action) => Some(*action),
-        Node::If {
-            condition,
-            then,
-            otherwise,
-        } => {
+        Node::If { condition, then, otherwise } => {
             let arg = call.args[condition.arg];
             let half = if condition.high { arg >> 32 } else { arg } as u32 & condition.mask;
             let holds = match condition.op {
@@ -136,11 +121,7 @@ fn block(lines: &mut Lines<'_>, depth: usize) -> Vec<Node> {
                 None => Vec::new(),
             };
             let condition = condition(line);
-            nodes.push(Node::If {
-                condition,
-                then,
-                otherwise,
-            });
+            nodes.push(Node::If { condition, then, otherwise });
         } else {
             // A comment ends the syscall.
             break;
@@ -151,11 +132,8 @@ fn block(lines: &mut Lines<'_>, depth: usize) -> Vec<Node> {
 
 /// `if ($a0.hi32 & 0x000000ff == 5)`
 fn condition(line: &str) -> Condition {
-    let words: Vec<&str> = line
-        .trim_start_matches("if (")
-        .trim_end_matches(')')
-        .split(' ')
-        .collect();
+    let words: Vec<&str> =
+        line.trim_start_matches("if (").trim_end_matches(')').split(' ').collect();
     let arg = usize::from(words[0].as_bytes()[2] - b'0');
     let high = words[0].ends_with(".hi32");
     let (mask, op, value) = match words[1..] {
@@ -169,13 +147,7 @@ fn condition(line: &str) -> Condition {
         _ => panic!("{line}"),
     };
     let value = value.parse().unwrap();
-    Condition {
-        arg,
-        high,
-        mask,
-        op,
-        value,
-    }
+    Condition { arg, high, mask, op, value }
 }
 
 /// `action ERRNO(1);`
