@@ -122,18 +122,18 @@ impl Cgroups {
         )
     }
 
-    /// Directories whose name contains `mark`, in all hierarchies.
+    /// Directories whose path contains `mark`, in all hierarchies.
     pub fn find(&self, mark: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut todo: Vec<PathBuf> = self.roots().into_iter().map(Path::to_owned).collect();
         while let Some(dir) = todo.pop() {
             for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
                 if entry.file_type().is_ok_and(|t| t.is_dir()) {
-                    if entry.file_name().to_string_lossy().contains(mark) {
-                        found.push(entry.path());
-                    }
                     todo.push(entry.path());
                 }
+            }
+            if dir.to_string_lossy().contains(mark) {
+                found.push(dir);
             }
         }
         found

@@ -1,12 +1,13 @@
 //! Facts of the host and the programs under test.
 
 use crate::output::run;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 fn program(variable: &str, what: &str) -> PathBuf {
     let Some(path) = std::env::var_os(variable) else {
@@ -64,14 +65,19 @@ pub fn has_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-/// Prints the reason and appends it to the file named by `ONGGI_SKIP_LOG`.
+/// Prints the reason and appends it to the file named by `ONGGI_SKIP_LOG`, once.
 pub fn record_skip(reason: &str) {
-    let test = std::thread::current().name().unwrap_or("?").to_owned();
-    eprintln!("skipped: {test}: {reason}");
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let line = format!("{}: {reason}", std::thread::current().name().unwrap_or("?"));
+    let new = SAID.lock().map_or(true, |mut said| said.insert(line.clone()));
+    if !new {
+        return;
+    }
+    eprintln!("skipped: {line}");
     if let Some(path) = std::env::var_os("ONGGI_SKIP_LOG") {
         let file = fs::OpenOptions::new().append(true).create(true).open(path);
         // A lost line costs a count in a summary, nothing else.
-        let _ = file.and_then(|mut f| f.write_all(format!("{test}: {reason}\n").as_bytes()));
+        let _ = file.and_then(|mut f| f.write_all(format!("{line}\n").as_bytes()));
     }
 }
 

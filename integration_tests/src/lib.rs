@@ -9,6 +9,7 @@
 //! namespace whose /sys/fs/cgroup shows what is wanted.
 
 mod bundle;
+mod calls;
 mod captures;
 mod cgroups;
 mod config;

@@ -46,6 +46,7 @@ fn one_of_many_creates_of_one_name_wins() {
 #[test]
 fn list_and_state_while_others_come_and_go() {
     need_root!();
+    differs!(Runc, "list of older ones fails when a container goes away meanwhile");
     let steady = Bundle::new(&["sleep", "100"]);
     steady.up();
     let root = steady.state_root();

@@ -44,22 +44,12 @@ fn runtime_binary_cannot_be_written() {
     bundle.up().wait_log("ready");
     let end = Instant::now() + Duration::from_secs(3);
     while Instant::now() < end && bundle.status() == "running" {
-        let mut command = std::process::Command::new(&binary);
-        command.arg("--root").arg(bundle.state_root()).args([
-            "exec",
-            &bundle.id,
-            "/proc/self/exe",
-            "--version",
-        ]);
-        integration_tests::run(&mut command);
-        let mut command = std::process::Command::new(&binary);
-        command.arg("--root").arg(bundle.state_root()).args([
-            "exec",
-            &bundle.id,
-            "/runtimetest",
-            "true",
-        ]);
-        integration_tests::run(&mut command);
+        for args in [["/proc/self/exe", "--version"], ["/runtimetest", "true"]] {
+            let mut command = std::process::Command::new(&binary);
+            command.arg("--root").arg(bundle.state_root()).args(["exec", &bundle.id]).args(args);
+            // "Text file busy" says that the attacker has it open: the log will tell.
+            let _ = command.output();
+        }
     }
     bundle.wait_status("stopped");
     let logs = bundle.logs();

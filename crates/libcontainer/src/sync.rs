@@ -96,8 +96,8 @@ impl ParentEnd {
         if received.as_ref().is_err_and(|errno| *errno == Errno::ECONNRESET) {
             received = sys::socket::receive(self.0.as_fd(), &mut buffer);
         }
-        let (length, mut fds) = received
-            .map_err(|errno| Error::os("receive from container process", "", errno))?;
+        let (length, mut fds) =
+            received.map_err(|errno| Error::os("receive from container process", "", errno))?;
         let Some((tag, rest)) = buffer[..length].split_first() else { return Ok(Report::Gone) };
         let number = rest.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
         match (*tag, number, fds.pop()) {

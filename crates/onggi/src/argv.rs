@@ -110,10 +110,7 @@ pub(crate) fn split(command: &Command, flags: Flags, words: &[OsString]) -> Resu
         if takes_value(arg) {
             let value = match value {
                 Some(value) => value,
-                None => words
-                    .next()
-                    .cloned()
-                    .ok_or_else(|| BadFlag::NoValue(name_text()))?,
+                None => words.next().cloned().ok_or_else(|| BadFlag::NoValue(name_text()))?,
             };
             sorted.flags.push((long, Some(value)));
         } else {
@@ -149,10 +146,9 @@ fn flag_of(word: &OsStr) -> Option<&OsStr> {
 fn cut(flag: &OsStr) -> (&OsStr, Option<OsString>) {
     let bytes = flag.as_bytes();
     match bytes.iter().position(|byte| *byte == b'=') {
-        Some(at) => (
-            OsStr::from_bytes(&bytes[..at]),
-            Some(OsString::from_vec(bytes[at + 1..].to_vec())),
-        ),
+        Some(at) => {
+            (OsStr::from_bytes(&bytes[..at]), Some(OsString::from_vec(bytes[at + 1..].to_vec())))
+        }
         None => (flag, None),
     }
 }
@@ -163,9 +159,7 @@ fn find<'a>(command: &'a Command, name: &OsStr) -> Option<(String, &'a Arg)> {
     command.get_arguments().find_map(|arg| {
         let long = arg.get_long()?;
         let mut letter = [0; 4];
-        let is_letter = arg
-            .get_short()
-            .is_some_and(|short| short.encode_utf8(&mut letter) == name);
+        let is_letter = arg.get_short().is_some_and(|short| short.encode_utf8(&mut letter) == name);
         (long == name || is_letter).then(|| (long.to_owned(), arg))
     })
 }

@@ -4,9 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Now, as RFC 3339 in UTC with whole seconds.
 pub(crate) fn now() -> String {
-    let seconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     rfc3339(seconds)
 }
 
@@ -32,11 +30,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 {
-        march_month + 3
-    } else {
-        march_month - 9
-    };
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     (year, month, day)
 }
@@ -71,10 +65,7 @@ mod tests {
                 (before.0, before.1 + 1, 1),
                 (before.0 + 1, 1, 1),
             ];
-            assert!(
-                next.contains(&(year, month, day)),
-                "{before:?} then {year}-{month}-{day}"
-            );
+            assert!(next.contains(&(year, month, day)), "{before:?} then {year}-{month}-{day}");
             assert!((1..=12).contains(&month) && (1..=31).contains(&day));
             before = (year, month, day);
         }

@@ -18,10 +18,7 @@ const DEFAULT_ROOT: &str = "/run/onggi";
 /// The global options, as clap reads them.
 pub(crate) fn command() -> Command {
     let switch = |name: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .action(ArgAction::SetTrue)
-            .help(help)
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
     };
     let value = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name)
@@ -31,49 +28,19 @@ pub(crate) fn command() -> Command {
             .value_parser(clap::value_parser!(OsString))
     };
     parser::bare("onggi")
-        .arg(switch(
-            "debug",
-            "log what is done, not only why something failed",
-        ))
-        .arg(value(
-            "log",
-            "FILE",
-            "append log records to FILE (default: standard error)",
-        ))
-        .arg(value(
-            "log-format",
-            "FORMAT",
-            "how records are written: text (default) or json",
-        ))
-        .arg(value(
-            "log-level",
-            "LEVEL",
-            "error (default), warning, info or debug",
-        ))
+        .arg(switch("debug", "log what is done, not only why something failed"))
+        .arg(value("log", "FILE", "append log records to FILE (default: standard error)"))
+        .arg(value("log-format", "FORMAT", "how records are written: text (default) or json"))
+        .arg(value("log-level", "LEVEL", "error (default), warning, info or debug"))
         .arg(value(
             "root",
             "DIR",
             "where containers are kept (/run/onggi or $XDG_RUNTIME_DIR/onggi)",
         ))
-        .arg(switch(
-            "systemd-cgroup",
-            "let systemd make the cgroups (slice:prefix:name)",
-        ))
-        .arg(value(
-            "cgroup-manager",
-            "MANAGER",
-            "cgroupfs (default), systemd or disabled",
-        ))
-        .arg(value(
-            "rootless",
-            "BOOL",
-            "do without cgroup rights: true, false or auto (default)",
-        ))
-        .arg(
-            switch("version", "print the version")
-                .short('v')
-                .display_order(1001),
-        )
+        .arg(switch("systemd-cgroup", "let systemd make the cgroups (slice:prefix:name)"))
+        .arg(value("cgroup-manager", "MANAGER", "cgroupfs (default), systemd or disabled"))
+        .arg(value("rootless", "BOOL", "do without cgroup rights: true, false or auto (default)"))
+        .arg(switch("version", "print the version").short('v').display_order(1001))
 }
 
 /// What the global options say.
@@ -83,8 +50,6 @@ pub(crate) struct Session {
     pub(crate) runtime: Runtime,
     /// Where failures are reported.
     pub(crate) log: Log,
-    /// The root was named on the command line.
-    pub(crate) root_given: bool,
     /// The root is the default below `$XDG_RUNTIME_DIR`.
     root_in_xdg: bool,
 }
@@ -125,20 +90,11 @@ impl Session {
                 Some(root) => (absolute_root(Path::new(root))?, false),
                 None => default_root(),
             };
-            let runtime = Runtime {
-                root,
-                rootless,
-                cgroup_manager,
-            };
-            Ok((runtime, given.is_some(), root_in_xdg))
+            let runtime = Runtime { root, rootless, cgroup_manager };
+            Ok((runtime, root_in_xdg))
         };
         match read() {
-            Ok((runtime, root_given, root_in_xdg)) => Ok(Self {
-                runtime,
-                log,
-                root_given,
-                root_in_xdg,
-            }),
+            Ok((runtime, root_in_xdg)) => Ok(Self { runtime, log, root_in_xdg }),
             Err(error) => Err((log, error)),
         }
     }
@@ -163,9 +119,7 @@ impl Session {
 
 /// A value that was given and is not empty; an empty one counts as not given.
 fn value<'a>(matches: &'a ArgMatches, name: &str) -> Option<&'a OsString> {
-    matches
-        .get_one::<OsString>(name)
-        .filter(|value| !value.is_empty())
+    matches.get_one::<OsString>(name).filter(|value| !value.is_empty())
 }
 
 /// The same as text.
@@ -182,9 +136,9 @@ fn rootless(text: Option<&str>) -> Result<Option<bool>> {
         None | Some("auto") => Ok(None),
         Some("true" | "t" | "1") => Ok(Some(true)),
         Some("false" | "f" | "0") => Ok(Some(false)),
-        Some(other) => Err(Error::message(format!(
-            "invalid rootless: {other:?} is none of true, false, auto"
-        ))),
+        Some(other) => {
+            Err(Error::message(format!("invalid rootless: {other:?} is none of true, false, auto")))
+        }
     }
 }
 
@@ -271,15 +225,9 @@ mod tests {
 
     #[test]
     fn cgroup_managers() {
-        assert_eq!(
-            cgroup_manager(None, false).unwrap(),
-            CgroupManager::Cgroupfs
-        );
+        assert_eq!(cgroup_manager(None, false).unwrap(), CgroupManager::Cgroupfs);
         assert_eq!(cgroup_manager(None, true).unwrap(), CgroupManager::Systemd);
-        assert_eq!(
-            cgroup_manager(Some("disabled"), true).unwrap(),
-            CgroupManager::Disabled
-        );
+        assert_eq!(cgroup_manager(Some("disabled"), true).unwrap(), CgroupManager::Disabled);
         assert!(cgroup_manager(Some("none"), false).is_err());
     }
 
@@ -288,10 +236,7 @@ mod tests {
         for root in ["", "/", "//", "/..", "/a/..", "/a/../../."] {
             assert!(absolute_root(Path::new(root)).is_err(), "{root:?}");
         }
-        assert_eq!(
-            absolute_root(Path::new("/a/./b/../c/")).unwrap(),
-            Path::new("/a/c")
-        );
+        assert_eq!(absolute_root(Path::new("/a/./b/../c/")).unwrap(), Path::new("/a/c"));
         assert!(absolute_root(Path::new("x")).unwrap().is_absolute());
     }
 }

@@ -39,13 +39,7 @@ pub(crate) fn overview() -> String {
 
 /// The page of `onggi VERB --help`.
 pub(crate) fn verb(verb: &Verb) -> String {
-    let Verb {
-        name,
-        about,
-        usage,
-        details,
-        ..
-    } = verb;
+    let Verb { name, about, usage, details, .. } = verb;
     let gap = if usage.is_empty() { "" } else { " " };
     let mut page = format!(
         "NAME:\n   onggi {name} - {about}\n\nUSAGE:\n   onggi {name} [command options]{gap}{usage}\n"
@@ -91,11 +85,7 @@ mod tests {
         for verb in VERBS {
             let page = super::verb(verb);
             assert!(page.starts_with(&format!("NAME:\n   onggi {} - ", verb.name)));
-            for flag in verb
-                .command()
-                .get_arguments()
-                .filter_map(clap::Arg::get_long)
-            {
+            for flag in verb.command().get_arguments().filter_map(clap::Arg::get_long) {
                 assert!(page.contains(&format!("--{flag}")), "{} {flag}", verb.name);
             }
         }

@@ -13,9 +13,7 @@ pub(crate) fn check(id: &str) -> Result<()> {
     }
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_+-.".contains(&byte);
     if id == "." || id == ".." || !id.bytes().all(allowed) {
-        return Err(Error::message(format!(
-            "invalid container id format: {id:?}"
-        )));
+        return Err(Error::message(format!("invalid container id format: {id:?}")));
     }
     Ok(())
 }
@@ -33,9 +31,7 @@ mod tests {
 
     #[test]
     fn bad_ids() {
-        for id in [
-            "", ".", "..", "a/b", "../x", "a b", "a\n", "a\0b", "ü", "a%20", "a:b", "a@b",
-        ] {
+        for id in ["", ".", "..", "a/b", "../x", "a b", "a\n", "a\0b", "ü", "a%20", "a:b", "a@b"] {
             assert!(check(id).is_err(), "{id:?}");
         }
     }

@@ -68,11 +68,7 @@ pub(crate) struct Log {
 impl Log {
     /// Records as text on standard error, errors only.
     pub(crate) fn stderr() -> Self {
-        Self {
-            file: None,
-            format: Format::Text,
-            most: Level::Error,
-        }
+        Self { file: None, format: Format::Text, most: Level::Error }
     }
 
     /// Records of at most level `most` appended to `path`, or on standard error without one.
@@ -89,11 +85,7 @@ impl Log {
                 .open(path)
                 .map_err(|error| Error::io("open log file", path, &error))
         };
-        Ok(Self {
-            file: path.map(open).transpose()?,
-            format,
-            most,
-        })
+        Ok(Self { file: path.map(open).transpose()?, format, most })
     }
 
     /// Another handle to the same place.
@@ -102,9 +94,8 @@ impl Log {
     ///
     /// Too many files are open.
     pub(crate) fn share(&self) -> Result<Self> {
-        let clone = |file: &File| {
-            file.try_clone().map_err(|error| Error::io("dup", "log file", &error))
-        };
+        let clone =
+            |file: &File| file.try_clone().map_err(|error| Error::io("dup", "log file", &error));
         let file = self.file.as_ref().map(clone).transpose()?;
         Ok(Self { file, format: self.format, most: self.most })
     }
@@ -180,10 +171,7 @@ fn record(format: Format, level: Level, message: &str, time: &str) -> String {
     let level = level.name();
     match format {
         Format::Text => {
-            format!(
-                "time=\"{time}\" level={level} msg={}\n",
-                text_value(message)
-            )
+            format!("time=\"{time}\" level={level} msg={}\n", text_value(message))
         }
         Format::Json => {
             let message = serde_json::Value::from(message);
@@ -249,12 +237,7 @@ mod tests {
 
     #[test]
     fn text_is_always_one_line() {
-        let line = record(
-            Format::Text,
-            Level::Error,
-            "a\nlevel=error\t\x1b[31m\u{85}\\",
-            TIME,
-        );
+        let line = record(Format::Text, Level::Error, "a\nlevel=error\t\x1b[31m\u{85}\\", TIME);
         assert_eq!(
             line,
             "time=\"2026-01-02T03:04:05Z\" level=error \

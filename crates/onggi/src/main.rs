@@ -36,6 +36,11 @@ const NO_SUCH_VERB: i32 = 3;
 
 fn main() {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    // A first look, before anything costly is done that would have to be done again. Whatever it
+    // overlooks or fails at is seen to once the command line is understood.
+    if words.iter().any(|word| commands::find(word).is_some_and(|verb| verb.enters_container)) {
+        let _ = libcontainer::seal::ensure();
+    }
     std::process::exit(run(&words));
 }
 
@@ -47,13 +52,7 @@ fn run(words: &[OsString]) -> i32 {
         Err(error) => return misused(&Log::stderr(), &error.to_string(), "onggi --help"),
     };
     // The verb is not clap's business: the definitions above are of the global options only.
-    let (globals, rest) = (
-        argv::Words {
-            flags: sorted.flags,
-            rest: Vec::new(),
-        },
-        sorted.rest,
-    );
+    let (globals, rest) = (argv::Words { flags: sorted.flags, rest: Vec::new() }, sorted.rest);
     if globals.has("help") {
         return print(&help::overview());
     }
@@ -104,16 +103,10 @@ fn follow(verb: &Verb, words: &[OsString], globals: &ArgMatches, log: Log) -> i3
     };
     // Not the words: those of exec can carry secrets.
     let root = &session.runtime.root;
-    session.log.debug(&format!(
-        "onggi {} {}: root {root:?}",
-        version::VERSION,
-        verb.name
-    ));
+    session.log.debug(&format!("onggi {} {}: root {root:?}", version::VERSION, verb.name));
     match (verb.run)(&session, &matches) {
         Ok(status) => {
-            session
-                .log
-                .debug(&format!("{}: exit status {status}", verb.name));
+            session.log.debug(&format!("{}: exit status {status}", verb.name));
             status
         }
         Err(error) => failed(&session.log, verb.prefix, &error, verb.failed),
@@ -137,11 +130,7 @@ fn no_such_verb(name: &OsString, log: &Log) -> i32 {
 }
 
 fn verb_misused(verb: &Verb, log: &Log, error: &UsageError) -> i32 {
-    misused(
-        log,
-        &error.to_string(),
-        &format!("onggi {} --help", verb.name),
-    )
+    misused(log, &error.to_string(), &format!("onggi {} --help", verb.name))
 }
 
 /// Reports a command line that cannot be followed, and what shows how it should be.

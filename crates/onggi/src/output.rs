@@ -38,9 +38,7 @@ pub(crate) fn json_line<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
 pub(crate) fn json_pretty<T: Serialize>(value: &T, indent: &str) -> Result<Vec<u8>> {
     let mut text = Vec::with_capacity(1024);
     let formatter = PrettyFormatter::with_indent(indent.as_bytes());
-    value
-        .serialize(&mut Serializer::with_formatter(&mut text, formatter))
-        .map_err(not_json)?;
+    value.serialize(&mut Serializer::with_formatter(&mut text, formatter)).map_err(not_json)?;
     Ok(text)
 }
 

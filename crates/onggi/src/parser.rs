@@ -80,9 +80,7 @@ fn check_count(command: &Command, count: usize) -> Result<(), UsageError> {
     let most = places().count();
     let wrong = |how: &str, number: usize| {
         let name = command.get_name();
-        Err(UsageError(format!(
-            "onggi: {name:?} requires {how} {number} argument(s)"
-        )))
+        Err(UsageError(format!("onggi: {name:?} requires {how} {number} argument(s)")))
     };
     if !open && least == most && count != most {
         wrong("exactly", most)
@@ -101,18 +99,11 @@ fn describe(error: &clap::Error) -> String {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
-    let flag = text(ContextKind::InvalidArg).map(|arg| {
-        arg.trim_start_matches('-')
-            .split([' ', '='])
-            .next()
-            .unwrap_or_default()
-    });
+    let flag = text(ContextKind::InvalidArg)
+        .map(|arg| arg.trim_start_matches('-').split([' ', '=']).next().unwrap_or_default());
     match (error.kind(), flag, text(ContextKind::InvalidValue)) {
         (ErrorKind::ValueValidation | ErrorKind::InvalidValue, Some(flag), Some(value)) => {
-            format!(
-                "invalid value {value:?} for flag -{flag}: {}",
-                reason(error)
-            )
+            format!("invalid value {value:?} for flag -{flag}: {}", reason(error))
         }
         (ErrorKind::InvalidUtf8, ..) => "arguments must be valid UTF-8".into(),
         // The normaliser and the count leave nothing else to complain about; should clap
@@ -144,16 +135,8 @@ mod tests {
         bare("verb")
             .arg(Arg::new("id").required(true))
             .arg(Arg::new("signal"))
-            .arg(
-                Arg::new("fds")
-                    .long("preserve-fds")
-                    .value_parser(clap::value_parser!(u32)),
-            )
-            .arg(
-                Arg::new("format")
-                    .long("format")
-                    .value_parser(["table", "json"]),
-            )
+            .arg(Arg::new("fds").long("preserve-fds").value_parser(clap::value_parser!(u32)))
+            .arg(Arg::new("format").long("format").value_parser(["table", "json"]))
     }
 
     fn error(command: Command, words: &[&str]) -> String {
@@ -166,18 +149,12 @@ mod tests {
 
     #[test]
     fn counts_in_the_words_of_runc() {
-        assert_eq!(
-            error(verb(), &[]),
-            "onggi: \"verb\" requires a minimum of 1 argument(s)"
-        );
+        assert_eq!(error(verb(), &[]), "onggi: \"verb\" requires a minimum of 1 argument(s)");
         assert_eq!(
             error(verb(), &["a", "b", "c"]),
             "onggi: \"verb\" requires a maximum of 2 argument(s)"
         );
-        assert_eq!(
-            error(bare("list"), &["a"]),
-            "onggi: \"list\" requires exactly 0 argument(s)"
-        );
+        assert_eq!(error(bare("list"), &["a"]), "onggi: \"list\" requires exactly 0 argument(s)");
     }
 
     #[test]

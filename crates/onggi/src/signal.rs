@@ -10,11 +10,8 @@ const REALTIME_MIN: i32 = 34;
 const REALTIME_MAX: i32 = 64;
 
 /// Second names that nix does not know.
-const ALIASES: [(&str, Signal); 3] = [
-    ("SIGIOT", Signal::SIGABRT),
-    ("SIGCLD", Signal::SIGCHLD),
-    ("SIGPOLL", Signal::SIGIO),
-];
+const ALIASES: [(&str, Signal); 3] =
+    [("SIGIOT", Signal::SIGABRT), ("SIGCLD", Signal::SIGCHLD), ("SIGPOLL", Signal::SIGIO)];
 
 /// The number of `KILL`, `SIGKILL`, `sigkill`, `9`, `RTMIN+3` and the like.
 ///
@@ -51,14 +48,8 @@ fn realtime(name: &str) -> Option<i32> {
         return None;
     }
     let offset: i32 = digits.parse().ok()?;
-    let number = if sign == '+' {
-        base.checked_add(offset)?
-    } else {
-        base.checked_sub(offset)?
-    };
-    (REALTIME_MIN..=REALTIME_MAX)
-        .contains(&number)
-        .then_some(number)
+    let number = if sign == '+' { base.checked_add(offset)? } else { base.checked_sub(offset)? };
+    (REALTIME_MIN..=REALTIME_MAX).contains(&number).then_some(number)
 }
 
 #[cfg(test)]

@@ -26,10 +26,7 @@ mod tests {
     fn first_line_says_version() {
         let text = super::text();
         let first = text.lines().next().unwrap();
-        assert_eq!(
-            first.split(" version ").collect::<Vec<_>>(),
-            ["onggi", super::VERSION]
-        );
+        assert_eq!(first.split(" version ").collect::<Vec<_>>(), ["onggi", super::VERSION]);
         assert!(text.ends_with("spec: 1.3.0\n"));
     }
 }

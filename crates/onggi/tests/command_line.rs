@@ -19,11 +19,7 @@ impl Dir {
     }
 
     fn path(&self, name: &str) -> String {
-        self.0
-            .join(name)
-            .into_os_string()
-            .into_string()
-            .expect("target directory is text")
+        self.0.join(name).into_os_string().into_string().expect("target directory is text")
     }
 }
 
@@ -57,10 +53,7 @@ fn code(output: &Output) -> i32 {
 /// The message of a text record.
 fn message(line: &str) -> &str {
     let (time, rest) = line.split_once(" level=error msg=").expect(line);
-    assert!(
-        time.starts_with("time=\"20") && time.ends_with("Z\""),
-        "{line}"
-    );
+    assert!(time.starts_with("time=\"20") && time.ends_with("Z\""), "{line}");
     rest
 }
 
@@ -69,25 +62,13 @@ fn help_is_printed_and_is_no_failure() {
     let page = onggi(&["--help"]);
     assert_eq!(code(&page), 0);
     assert_eq!(err(&page), "");
-    for part in [
-        "NAME:",
-        "USAGE:",
-        "COMMANDS:",
-        "GLOBAL OPTIONS:",
-        "   create ",
-        "--systemd-cgroup",
-    ] {
+    for part in
+        ["NAME:", "USAGE:", "COMMANDS:", "GLOBAL OPTIONS:", "   create ", "--systemd-cgroup"]
+    {
         assert!(out(&page).contains(part), "{part}");
     }
     let none: [&str; 0] = [];
-    for words in [
-        &none[..],
-        &["-h"],
-        &["-help"],
-        &["help"],
-        &["h"],
-        &["--debug", "--help"],
-    ] {
+    for words in [&none[..], &["-h"], &["-help"], &["help"], &["h"], &["--debug", "--help"]] {
         assert_eq!(out(&onggi(words)), out(&page), "{words:?}");
     }
 }
@@ -101,17 +82,10 @@ fn every_verb_has_a_page() {
     for verb in verbs {
         let page = onggi(&[verb, "--help"]);
         assert_eq!(code(&page), 0, "{verb}");
-        assert!(
-            out(&page).contains(&format!("onggi {verb} [command options]")),
-            "{verb}"
-        );
+        assert!(out(&page).contains(&format!("onggi {verb} [command options]")), "{verb}");
         assert!(out(&page).contains("-h, --help"), "{verb}");
         assert_eq!(out(&onggi(&["help", verb])), out(&page));
-        assert_eq!(
-            out(&onggi(&[verb, "-h", "too", "many", "words"])),
-            out(&page),
-            "{verb}"
-        );
+        assert_eq!(out(&onggi(&[verb, "-h", "too", "many", "words"])), out(&page), "{verb}");
     }
 }
 
@@ -121,10 +95,7 @@ fn version_as_docker_reads_it() {
         let version = onggi(&words);
         assert_eq!(code(&version), 0);
         let mut lines = out(&version).lines();
-        assert_eq!(
-            lines.next(),
-            Some(concat!("onggi version ", env!("CARGO_PKG_VERSION")))
-        );
+        assert_eq!(lines.next(), Some(concat!("onggi version ", env!("CARGO_PKG_VERSION"))));
         assert_eq!(lines.next_back(), Some("spec: 1.3.0"));
     }
 }
@@ -138,12 +109,7 @@ fn unknown_flags() {
         let mut lines = err(&output).lines();
         let first = message(lines.next().unwrap());
         assert_eq!(first, "\"flag provided but not defined: -criu\"");
-        assert!(
-            lines
-                .next()
-                .unwrap()
-                .starts_with("Incorrect usage; see \"onggi ")
-        );
+        assert!(lines.next().unwrap().starts_with("Incorrect usage; see \"onggi "));
         assert_eq!(lines.next(), None);
     }
 }
@@ -153,44 +119,20 @@ fn unknown_verb() {
     for words in [["bogus"].as_slice(), &["help", "bogus"]] {
         let output = onggi(words);
         assert_eq!(code(&output), 3);
-        assert_eq!(
-            message(err(&output).trim_end()),
-            "\"No help topic for 'bogus'\""
-        );
+        assert_eq!(message(err(&output).trim_end()), "\"No help topic for 'bogus'\"");
     }
 }
 
 #[test]
 fn missing_and_superfluous_words() {
     for (words, want) in [
-        (
-            ["create"].as_slice(),
-            r#""onggi: \"create\" requires exactly 1 argument(s)""#,
-        ),
-        (
-            &["state", "a", "b"],
-            r#""onggi: \"state\" requires exactly 1 argument(s)""#,
-        ),
-        (
-            &["kill"],
-            r#""onggi: \"kill\" requires a minimum of 1 argument(s)""#,
-        ),
-        (
-            &["kill", "a", "9", "x"],
-            r#""onggi: \"kill\" requires a maximum of 2 argument(s)""#,
-        ),
-        (
-            &["exec"],
-            r#""onggi: \"exec\" requires a minimum of 1 argument(s)""#,
-        ),
-        (
-            &["list", "a"],
-            r#""onggi: \"list\" requires exactly 0 argument(s)""#,
-        ),
-        (
-            &["list", "--format"],
-            r#""flag needs an argument: -format""#,
-        ),
+        (["create"].as_slice(), r#""onggi: \"create\" requires exactly 1 argument(s)""#),
+        (&["state", "a", "b"], r#""onggi: \"state\" requires exactly 1 argument(s)""#),
+        (&["kill"], r#""onggi: \"kill\" requires a minimum of 1 argument(s)""#),
+        (&["kill", "a", "9", "x"], r#""onggi: \"kill\" requires a maximum of 2 argument(s)""#),
+        (&["exec"], r#""onggi: \"exec\" requires a minimum of 1 argument(s)""#),
+        (&["list", "a"], r#""onggi: \"list\" requires exactly 0 argument(s)""#),
+        (&["list", "--format"], r#""flag needs an argument: -format""#),
     ] {
         let output = onggi(words);
         assert_eq!(code(&output), 1, "{words:?}");
@@ -204,16 +146,10 @@ fn failures_of_exec_are_told_from_its_command() {
     let root = dir.path("root");
     let output = onggi(&["--root", &root, "exec", "nobody", "true"]);
     assert_eq!(code(&output), 255);
-    assert_eq!(
-        message(err(&output).trim_end()),
-        "\"exec failed: container does not exist\""
-    );
+    assert_eq!(message(err(&output).trim_end()), "\"exec failed: container does not exist\"");
     let output = onggi(&["--root", &root, "exec", "nobody"]);
     assert_eq!(code(&output), 255);
-    assert_eq!(
-        message(err(&output).trim_end()),
-        "\"exec failed: exec args cannot be empty\""
-    );
+    assert_eq!(message(err(&output).trim_end()), "\"exec failed: exec args cannot be empty\"");
 }
 
 #[test]
@@ -222,11 +158,7 @@ fn ids_are_narrow() {
         for words in [["state", id], ["start", id], ["pause", id], ["delete", id]] {
             let output = onggi(&words);
             assert_eq!(code(&output), 1, "{words:?}");
-            assert!(
-                err(&output).contains("container id"),
-                "{words:?}: {}",
-                err(&output)
-            );
+            assert!(err(&output).contains("container id"), "{words:?}: {}", err(&output));
             assert_eq!(err(&output).lines().count(), 1);
         }
     }
@@ -241,10 +173,7 @@ fn ids_are_narrow() {
 fn signals_are_checked() {
     let output = onggi(&["kill", "nobody", "SIGFOO"]);
     assert_eq!(code(&output), 1);
-    assert_eq!(
-        message(err(&output).trim_end()),
-        r#""unknown signal \"SIGFOO\"""#
-    );
+    assert_eq!(message(err(&output).trim_end()), r#""unknown signal \"SIGFOO\"""#);
 }
 
 #[test]
@@ -262,10 +191,7 @@ fn json_log_gets_one_object_for_each_failure() {
     let record: serde_json::Value = serde_json::from_str(&text).expect("one JSON object");
     assert_eq!(record["level"], "error");
     assert_eq!(record["msg"], "container does not exist");
-    assert_eq!(
-        record["time"].as_str().unwrap().len(),
-        "2026-01-02T03:04:05Z".len()
-    );
+    assert_eq!(record["time"].as_str().unwrap().len(), "2026-01-02T03:04:05Z".len());
     assert!(text.starts_with("{\"level\":\"error\",\"msg\":\"") && text.ends_with("\"}\n"));
 
     // A success adds nothing, not even a line end.
@@ -286,10 +212,8 @@ fn json_log_gets_one_object_for_each_failure() {
 
 #[test]
 fn json_without_a_file_keeps_standard_error_json() {
-    for words in [
-        ["--log-format=json", "state", "a/b"],
-        ["--log-format=json", "state", "--bogus"],
-    ] {
+    for words in [["--log-format=json", "state", "a/b"], ["--log-format=json", "state", "--bogus"]]
+    {
         let output = onggi(&words);
         let record: serde_json::Value = serde_json::from_str(err(&output)).expect("one object");
         assert_eq!(record["level"], "error");
@@ -310,16 +234,11 @@ fn text_log() {
 fn debug_writes_more() {
     let dir = Dir::new("debug");
     let (log, root) = (dir.path("log"), dir.path("root"));
-    let words = [
-        "--root", &root, "--debug", "--log", &log, "delete", "-f", "nobody",
-    ];
+    let words = ["--root", &root, "--debug", "--log", &log, "delete", "-f", "nobody"];
     assert_eq!(code(&onggi(&words)), 0);
     let text = fs::read_to_string(&log).unwrap();
     assert!(text.lines().count() >= 2);
-    assert!(
-        text.lines().all(|line| line.contains(" level=debug msg=")),
-        "{text}"
-    );
+    assert!(text.lines().all(|line| line.contains(" level=debug msg=")), "{text}");
 }
 
 #[test]
@@ -327,10 +246,7 @@ fn bad_global_options() {
     let dir = Dir::new("globals");
     let missing = dir.path("no/such/log");
     for (words, want) in [
-        (
-            ["--log-format", "xml", "list"].as_slice(),
-            "invalid log-format: xml",
-        ),
+        (["--log-format", "xml", "list"].as_slice(), "invalid log-format: xml"),
         (&["--log-level", "loud", "list"], "invalid log-level: loud"),
         (&["--rootless", "maybe", "list"], "invalid rootless"),
         (&["--cgroup-manager", "x", "list"], "invalid cgroup-manager"),
@@ -373,14 +289,8 @@ fn empty_list() {
     assert_eq!(code(&missing), 1, "a root that was named must be there");
     fs::create_dir(&root).unwrap();
     let table = onggi(&["--root", &root, "list"]);
-    assert_eq!(
-        out(&table),
-        "ID          PID         STATUS      BUNDLE      CREATED     OWNER\n"
-    );
-    assert_eq!(
-        out(&onggi(&["--root", &root, "list", "-f", "json"])),
-        "null\n"
-    );
+    assert_eq!(out(&table), "ID          PID         STATUS      BUNDLE      CREATED     OWNER\n");
+    assert_eq!(out(&onggi(&["--root", &root, "list", "-f", "json"])), "null\n");
     assert_eq!(out(&onggi(&["--root", &root, "list", "-q"])), "");
     assert_eq!(code(&onggi(&["--root", &root, "list", "-f", "xml"])), 1);
 }

@@ -42,35 +42,18 @@ pub struct Insn {
 impl Insn {
     /// An instruction with destination register `dst` and source register `src`.
     pub const fn new(code: u8, dst: u8, src: u8, off: i16, imm: i32) -> Self {
-        let regs = if cfg!(target_endian = "little") {
-            (src << 4) | dst
-        } else {
-            (dst << 4) | src
-        };
-        Self {
-            code,
-            regs,
-            off,
-            imm,
-        }
+        let regs = if cfg!(target_endian = "little") { (src << 4) | dst } else { (dst << 4) | src };
+        Self { code, regs, off, imm }
     }
 
     /// The destination register.
     pub const fn dst(&self) -> u8 {
-        if cfg!(target_endian = "little") {
-            self.regs & 0xf
-        } else {
-            self.regs >> 4
-        }
+        if cfg!(target_endian = "little") { self.regs & 0xf } else { self.regs >> 4 }
     }
 
     /// The source register.
     pub const fn src(&self) -> u8 {
-        if cfg!(target_endian = "little") {
-            self.regs >> 4
-        } else {
-            self.regs & 0xf
-        }
+        if cfg!(target_endian = "little") { self.regs >> 4 } else { self.regs & 0xf }
     }
 }
 
@@ -226,14 +209,8 @@ pub fn load_device_program(insns: &[Insn], name: &str) -> nix::Result<OwnedFd> {
 
 /// Runs `action` with an unlimited `RLIMIT_MEMLOCK`; `None` when it is unlimited already or cannot be raised.
 fn with_memlock<R>(action: impl FnOnce() -> R) -> Option<R> {
-    let mut old = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    let unlimited = libc::rlimit {
-        rlim_cur: libc::RLIM_INFINITY,
-        rlim_max: libc::RLIM_INFINITY,
-    };
+    let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let unlimited = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: `old` is a live rlimit.
     let got = unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut old) };
     if got != 0 || old.rlim_cur == libc::RLIM_INFINITY {
@@ -312,10 +289,7 @@ pub fn device_programs(cgroup: BorrowedFd<'_>) -> nix::Result<Vec<u32>> {
 /// # Errors
 /// `ENOENT` when it is gone, `EPERM` when a security module hides it.
 pub fn program_by_id(id: u32) -> nix::Result<OwnedFd> {
-    let mut attr = IdAttr {
-        id,
-        ..IdAttr::default()
-    };
+    let mut attr = IdAttr { id, ..IdAttr::default() };
     // SAFETY: IdAttr is the head of the GET_FD_BY_ID arm and holds no pointers.
     unsafe { bpf_fd(BPF_PROG_GET_FD_BY_ID, &mut attr) }
 }
@@ -333,11 +307,7 @@ pub fn program_name(program: BorrowedFd<'_>) -> nix::Result<String> {
     };
     // SAFETY: InfoAttr is the whole INFO_BY_FD arm; `info` is writable for `info_len` bytes, and all-zero is valid in.
     unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr) }?;
-    let name = info
-        .name
-        .split(|byte| *byte == 0)
-        .next()
-        .unwrap_or_default();
+    let name = info.name.split(|byte| *byte == 0).next().unwrap_or_default();
     Ok(String::from_utf8_lossy(name).into_owned())
 }
 

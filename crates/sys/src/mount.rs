@@ -108,8 +108,7 @@ impl FsContext {
     pub fn mount(&self, attributes: u64) -> nix::Result<OwnedFd> {
         self.config(FSCONFIG_CMD_CREATE, None, None)?;
         // SAFETY: integers only; 1 is FSMOUNT_CLOEXEC.
-        let ret =
-            unsafe { libc::syscall(libc::SYS_fsmount, self.0.as_raw_fd(), 1, attributes) };
+        let ret = unsafe { libc::syscall(libc::SYS_fsmount, self.0.as_raw_fd(), 1, attributes) };
         // SAFETY: fsmount returns a new descriptor.
         unsafe { new_fd(ret) }
     }
@@ -141,8 +140,7 @@ pub fn clone_tree(at: BorrowedFd<'_>, path: &Path, recursive: bool) -> nix::Resu
         flags |= AT_RECURSIVE;
     }
     // SAFETY: `path` outlives the call.
-    let ret =
-        unsafe { libc::syscall(libc::SYS_open_tree, at.as_raw_fd(), path.as_ptr(), flags) };
+    let ret = unsafe { libc::syscall(libc::SYS_open_tree, at.as_raw_fd(), path.as_ptr(), flags) };
     // SAFETY: open_tree returns a new descriptor.
     unsafe { new_fd(ret) }
 }
@@ -261,8 +259,8 @@ pub fn set_attributes_attached(
 /// mount_setattr(2) in terms of mount(2), for kernels before 5.12.
 mod legacy {
     use super::{
-        AsRawFd, ATTR_ATIME, ATTR_NOATIME, ATTR_NODEV, ATTR_NODIRATIME, ATTR_NOEXEC, ATTR_NOSUID,
-        ATTR_NOSYMFOLLOW, ATTR_RDONLY, ATTR_STRICTATIME, BorrowedFd, Errno, MountAttr,
+        ATTR_ATIME, ATTR_NOATIME, ATTR_NODEV, ATTR_NODIRATIME, ATTR_NOEXEC, ATTR_NOSUID,
+        ATTR_NOSYMFOLLOW, ATTR_RDONLY, ATTR_STRICTATIME, AsRawFd, BorrowedFd, Errno, MountAttr,
     };
     use nix::mount::{MsFlags, mount};
     use nix::sys::statvfs::{FsFlags, fstatvfs};
@@ -286,8 +284,7 @@ mod legacy {
             mount(NO_STR, path.as_str(), NO_STR, flags, NO_STR)?;
         }
         if attr.propagation != 0 {
-            let bits = u64::try_from(attr.propagation).map_err(|_| Errno::EINVAL)?;
-            let mut flags = MsFlags::from_bits_truncate(bits);
+            let mut flags = MsFlags::from_bits_truncate(attr.propagation);
             flags.set(MsFlags::MS_REC, recursive);
             mount(NO_STR, path.as_str(), NO_STR, flags, NO_STR)?;
         }
@@ -328,8 +325,7 @@ mod legacy {
 /// Those of mount(2).
 pub fn set_root_propagation(kind: u64, recursive: bool) -> nix::Result<()> {
     use nix::mount::{MsFlags, mount};
-    let bits = libc::c_ulong::try_from(kind).map_err(|_| Errno::EINVAL)?;
-    let mut flags = MsFlags::from_bits_truncate(bits);
+    let mut flags = MsFlags::from_bits_truncate(kind);
     flags.set(MsFlags::MS_REC, recursive);
     mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
 }

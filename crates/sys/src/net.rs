@@ -11,10 +11,10 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 /// # Errors
 /// Those of socket(2) and netdevice(7).
 pub fn bring_up_loopback() -> nix::Result<()> {
-    let any =
-        socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None).or_else(
-            |_| socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None),
-        )?;
+    let any = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
+        .or_else(|_| {
+            socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
+        })?;
     // SAFETY: an all-zero ifreq is a valid one.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(c"lo".to_bytes()) {
@@ -23,7 +23,6 @@ pub fn bring_up_loopback() -> nix::Result<()> {
     let up = libc::IFF_UP | libc::IFF_RUNNING;
     request.ifr_ifru.ifru_flags = i16::try_from(up).map_err(|_| Errno::EINVAL)?;
     // SAFETY: SIOCSIFFLAGS reads an ifreq.
-    let ret =
-        unsafe { libc::ioctl(any.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw const request) };
+    let ret = unsafe { libc::ioctl(any.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw const request) };
     Errno::result(ret).map(drop)
 }

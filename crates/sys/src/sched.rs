@@ -66,13 +66,7 @@ pub fn rlimit(resource: u32) -> nix::Result<(u64, u64)> {
     let mut old = [0_u64; 2];
     // SAFETY: prlimit64 writes two 64-bit numbers.
     let ret = unsafe {
-        libc::syscall(
-            libc::SYS_prlimit64,
-            0,
-            resource,
-            std::ptr::null::<u64>(),
-            old.as_mut_ptr(),
-        )
+        libc::syscall(libc::SYS_prlimit64, 0, resource, std::ptr::null::<u64>(), old.as_mut_ptr())
     };
     Errno::result(ret).map(|_| (old[0], old[1]))
 }
@@ -85,13 +79,7 @@ pub fn set_rlimit(pid: i32, resource: u32, soft: u64, hard: u64) -> nix::Result<
     let new = [soft, hard];
     // SAFETY: prlimit64 reads two 64-bit numbers.
     let ret = unsafe {
-        libc::syscall(
-            libc::SYS_prlimit64,
-            pid,
-            resource,
-            new.as_ptr(),
-            std::ptr::null_mut::<u64>(),
-        )
+        libc::syscall(libc::SYS_prlimit64, pid, resource, new.as_ptr(), std::ptr::null_mut::<u64>())
     };
     Errno::result(ret).map(drop)
 }

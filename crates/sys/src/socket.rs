@@ -25,13 +25,8 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> nix
     let control = if raw.is_empty() { &[][..] } else { &rights[..] };
     let parts = [IoSlice::new(bytes)];
     loop {
-        let sent = sendmsg::<UnixAddr>(
-            socket.as_raw_fd(),
-            &parts,
-            control,
-            MsgFlags::MSG_NOSIGNAL,
-            None,
-        );
+        let sent =
+            sendmsg::<UnixAddr>(socket.as_raw_fd(), &parts, control, MsgFlags::MSG_NOSIGNAL, None);
         match sent {
             Err(Errno::EINTR) => {}
             other => return other.map(drop),
@@ -44,10 +39,7 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> nix
 ///
 /// # Errors
 /// Those of recvmsg(2).
-pub fn receive(
-    socket: BorrowedFd<'_>,
-    buffer: &mut [u8],
-) -> nix::Result<(usize, Vec<OwnedFd>)> {
+pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> nix::Result<(usize, Vec<OwnedFd>)> {
     let mut space = nix::cmsg_space!([std::os::fd::RawFd; MAX_FDS]);
     loop {
         let mut parts = [IoSliceMut::new(buffer)];

@@ -122,7 +122,10 @@ fn changes(current: Option<&Exceptions>, default_allow: bool, target: &Exception
         }
     };
     let of = |list: &Exceptions, device: &Device| {
-        list.iter().find(|(known, _)| known == device).map(|(_, access)| *access).unwrap_or_default()
+        list.iter()
+            .find(|(known, _)| known == device)
+            .map(|(_, access)| *access)
+            .unwrap_or_default()
     };
     for (device, have) in current {
         let lost = have.without(of(target, device));

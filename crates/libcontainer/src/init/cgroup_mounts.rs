@@ -11,11 +11,7 @@ use crate::plan::{FilesystemOptions, Mount, MountKind, Propagation};
 
 /// Mounts what the host has: its v2 tree, or a directory with one mount for each v1 hierarchy.
 pub(super) fn mount(mounter: &Mounter<'_>, entry: &Mount) -> Result<()> {
-    if mounter.cgroup_views.v1.is_empty() {
-        v2(mounter, entry)
-    } else {
-        v1(mounter, entry)
-    }
+    if mounter.cgroup_views.v1.is_empty() { v2(mounter, entry) } else { v1(mounter, entry) }
 }
 
 fn changes(entry: &Mount) -> Vec<(MountAttr, bool)> {

@@ -7,8 +7,8 @@ use nix::unistd::{chdir, fchown, getcwd};
 use sys::{Proc, credentials, prctl, sched};
 
 use super::exec::Executable;
-use crate::error::{Error, Result};
 use super::filter::Filter;
+use crate::error::{Error, Result};
 use crate::plan::{Process, Rlimit, Scheduler};
 use crate::sync::ChildEnd;
 
@@ -63,7 +63,8 @@ pub(crate) fn confine(
     umask(Mode::from_bits_truncate(mask & 0o777));
     enter_cwd(process, early)?;
     // Without no_new_privs loading the filter takes a privilege, so it comes before that is gone.
-    let early_filter = setting.filter.filter(|filter| !process.no_new_privileges || filter.notifies());
+    let early_filter =
+        setting.filter.filter(|filter| !process.no_new_privileges || filter.notifies());
     let needs_privilege = early_filter.is_some() && !process.no_new_privileges;
     let caps = &process.capabilities;
     let keep = if needs_privilege { SYS_ADMIN } else { 0 };
@@ -205,8 +206,7 @@ fn groups_denied(proc: &Proc) -> bool {
 /// on a network file system may be closed to root).
 fn enter_cwd(process: &Process, early: nix::Result<()>) -> Result<()> {
     if early.is_err() {
-        chdir(&process.cwd)
-            .map_err(|errno| Error::os("chdir to cwd", &process.cwd, errno))?;
+        chdir(&process.cwd).map_err(|errno| Error::os("chdir to cwd", &process.cwd, errno))?;
     }
     // A directory outside of the container's root has no path in it.
     match getcwd() {

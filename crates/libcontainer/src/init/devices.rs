@@ -10,8 +10,8 @@ use nix::sys::stat::{Mode, SFlag, fstatat, makedev, mknodat};
 use nix::unistd::{Gid, Uid, fchownat, symlinkat, unlinkat};
 use sys::Root;
 
-use crate::error::{Error, Result};
 use super::prepared::{self, Prepared};
+use crate::error::{Error, Result};
 use crate::plan::{Device, DeviceKind, MountKind, Namespace, Plan};
 
 /// Links of config-linux.md, "Default Devices" and "Dev symbolic links".
@@ -26,9 +26,10 @@ const LINKS: [(&str, &str); 5] = [
 /// Whether the container gets a /dev of its own: not where the host's is bound there.
 pub(super) fn wanted(plan: &Plan) -> bool {
     let is_dev = |path: &Path| path.components().eq(Path::new("/dev").components());
-    !plan.mounts.iter().any(|mount| {
-        is_dev(&mount.destination) && matches!(mount.kind, MountKind::Bind { .. })
-    })
+    !plan
+        .mounts
+        .iter()
+        .any(|mount| is_dev(&mount.destination) && matches!(mount.kind, MountKind::Bind { .. }))
 }
 
 /// Makes the nodes of the plan, then the links.
@@ -133,7 +134,8 @@ fn links(parents: &mut Parents<'_>) -> Result<()> {
     }
     if Path::new("/proc/kcore").exists() {
         let path = Path::new("/dev/core");
-        let made = parents.of(path).and_then(|(parent, name)| symlinkat("/proc/kcore", parent, name));
+        let made =
+            parents.of(path).and_then(|(parent, name)| symlinkat("/proc/kcore", parent, name));
         match made {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(errno) => return Err(Error::os("symlink", path, errno)),

@@ -10,8 +10,8 @@ use nix::fcntl::AtFlags;
 use nix::sys::stat::{SFlag, stat};
 use nix::unistd::{AccessFlags, faccessat};
 
-use crate::error::{Error, Result, errno_text};
 use super::filter::Filter;
+use crate::error::{Error, Result, errno_text};
 use crate::plan::Process;
 
 /// First descriptor after the standard ones.
@@ -40,7 +40,8 @@ impl Executable {
         let path = look_up(name, &process.env)
             .map_err(|reason| Error::message(format!("exec: {name:?}: {reason}")))?;
         let mut env = process.env.clone();
-        if !env.iter().any(|entry| entry.strip_prefix("HOME=").is_some_and(|home| !home.is_empty())) {
+        if !env.iter().any(|entry| entry.strip_prefix("HOME=").is_some_and(|home| !home.is_empty()))
+        {
             env.retain(|entry| !entry.starts_with("HOME="));
             env.push(format!("HOME={}", home_of(process.uid)));
         }

@@ -50,8 +50,7 @@ impl Filter {
         if self.notifies() {
             // The runtime copies the descriptor out of this process, for which it must be allowed
             // to look into it.
-            sys::prctl::set_dumpable(true)
-                .map_err(|errno| Error::os("set dumpable", "", errno))?;
+            sys::prctl::set_dumpable(true).map_err(|errno| Error::os("set dumpable", "", errno))?;
         }
         match self.load()? {
             Some(listener) => channel.listener(listener.as_fd()),

@@ -133,11 +133,7 @@ fn set_up(context: &InitContext<'_>, channel: &ChildEnd) -> Result<Option<Execut
 }
 
 /// The very first calls of any process the runtime makes.
-fn begin(
-    channel: &ChildEnd,
-    join_files: &[libcgroups::JoinFile],
-    wait_first: bool,
-) -> Result<()> {
+fn begin(channel: &ChildEnd, join_files: &[libcgroups::JoinFile], wait_first: bool) -> Result<()> {
     // Dies with the runtime until it is handed over; the socket's end covers the moments after a
     // change of user, which clears this.
     sys::prctl::set_parent_death_signal(nix::libc::SIGKILL)

@@ -9,9 +9,9 @@ use nix::sys::stat::{SFlag, fstat, fstatat};
 use sys::Root;
 use sys::mount::{self, ATTR_RDONLY, FsContext, MountAttr};
 
+use super::prepared::{self, Prepared};
 use super::{cgroup_mounts, copy_up};
 use crate::error::{Error, Result};
-use super::prepared::{self, Prepared};
 use crate::plan::{Attributes, FilesystemOptions, Mount, MountKind, Propagation};
 
 /// `f_type` of procfs.
@@ -178,8 +178,8 @@ impl Mounter<'_> {
     /// The destination of a bind mount: a directory for a directory, else a file.
     fn destination(&self, entry: &Mount, tree: &OwnedFd) -> Result<OwnedFd> {
         let fail = |errno| Error::os("create mount point", &entry.destination, errno);
-        let is_dir = fstat(tree).map_err(fail)?.st_mode & SFlag::S_IFMT.bits()
-            == SFlag::S_IFDIR.bits();
+        let is_dir =
+            fstat(tree).map_err(fail)?.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits();
         let target = if is_dir {
             self.root.make_dir(&entry.destination)
         } else {
@@ -197,7 +197,9 @@ impl Mounter<'_> {
             .map_err(|errno| Error::os("statfs", &entry.destination, errno))?;
         let clean = lexically_clean(&entry.destination);
         if clean == "/proc" && !is_procfs(entry) {
-            return Err(Error::message("\"/proc\" cannot be mounted because it is not of type proc"));
+            return Err(Error::message(
+                "\"/proc\" cannot be mounted because it is not of type proc",
+            ));
         }
         if magic != PROC_SUPER_MAGIC {
             return Ok(());

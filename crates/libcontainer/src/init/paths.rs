@@ -8,8 +8,8 @@ use nix::sys::stat::{SFlag, fstat};
 use sys::Root;
 use sys::mount::{self, FsContext, MountAttr};
 
-use crate::error::{Error, Result};
 use super::prepared::{self, Prepared};
+use crate::error::{Error, Result};
 
 /// Covers each path: a file by the null device, a directory by an empty read-only one.
 pub(super) fn mask(root: &Root, paths: &[PathBuf], prepared: &Prepared) -> Result<()> {
@@ -17,8 +17,8 @@ pub(super) fn mask(root: &Root, paths: &[PathBuf], prepared: &Prepared) -> Resul
     for path in paths {
         let Some(target) = existing(root, path)? else { continue };
         let fail = |errno| Error::os("mask path", path, errno);
-        let is_dir = fstat(&target).map_err(fail)?.st_mode & SFlag::S_IFMT.bits()
-            == SFlag::S_IFDIR.bits();
+        let is_dir =
+            fstat(&target).map_err(fail)?.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits();
         let cover = if is_dir { masks.empty_directory() } else { masks.null_device() };
         mount::attach(cover?.as_fd(), target.as_fd()).map_err(fail)?;
     }

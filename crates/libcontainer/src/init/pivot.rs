@@ -28,7 +28,8 @@ pub(super) fn enter(root: &Root, plan: &Plan, no_pivot: bool) -> Result<()> {
         umount2(".", MntFlags::MNT_DETACH).map_err(fail("unmount old root of"))?;
     }
     chdir("/").map_err(fail("chdir to / of"))?;
-    if let Some(wanted) = rootfs.propagation.filter(|&wanted| wanted != building_propagation(rootfs))
+    if let Some(wanted) =
+        rootfs.propagation.filter(|&wanted| wanted != building_propagation(rootfs))
     {
         let attr = MountAttr::propagation(wanted.kind);
         mount::set_attributes_attached(root.as_fd(), attr, wanted.recursive)

@@ -50,14 +50,13 @@ impl Prepared {
             return Ok(prepared);
         }
         let mount_sources = plan.mounts.iter().map(|mount| match &mount.kind {
-            MountKind::Bind { source, recursive } => {
-                allowed(clone_source(source, *recursive)).map_err(|error| {
+            MountKind::Bind { source, recursive } => allowed(clone_source(source, *recursive))
+                .map_err(|error| {
                     Error::message(format!(
                         "error mounting {source:?} to rootfs at {:?}: {error}",
                         mount.destination
                     ))
-                })
-            }
+                }),
             _ => Ok(None),
         });
         let bind_devices = plan.namespaces.user != Namespace::Inherit;
@@ -110,8 +109,7 @@ pub(crate) fn clone_null() -> Result<OwnedFd> {
 
 /// The host's device with the number of `device`, as a detached mount.
 pub(crate) fn clone_device(device: &Device) -> Result<OwnedFd> {
-    let kind =
-        if device.kind == DeviceKind::Block { SFlag::S_IFBLK } else { SFlag::S_IFCHR };
+    let kind = if device.kind == DeviceKind::Block { SFlag::S_IFBLK } else { SFlag::S_IFCHR };
     clone_node(&device.path, kind, makedev(device.major.into(), device.minor.into()))
 }
 

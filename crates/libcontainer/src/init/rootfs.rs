@@ -8,8 +8,8 @@ use nix::sys::stat::{Mode, fstat};
 use sys::Root;
 use sys::mount::{self, MountAttr};
 
-use crate::error::{Error, Result};
 use super::prepared::Prepared;
+use crate::error::{Error, Result};
 use crate::plan::{Namespace, Plan, Propagation, Rootfs};
 
 const SLAVE: u64 = nix::libc::MS_SLAVE;
@@ -42,10 +42,9 @@ pub(super) fn attach(plan: &Plan, prepared: &Prepared) -> Result<Root> {
             .map_err(|errno| Error::os("join", "mount namespace", errno))?;
     }
     let prepared_tree = || match &prepared.rootfs {
-        Some(tree) => tree
-            .try_clone()
-            .map(Some)
-            .map_err(|error| Error::io("dup", &rootfs.path, &error)),
+        Some(tree) => {
+            tree.try_clone().map(Some).map_err(|error| Error::io("dup", &rootfs.path, &error))
+        }
         None => Ok(None),
     };
     let owned = owns_mount_namespace(plan);

@@ -179,9 +179,11 @@ fn attend(
                 launched.console = handover::deliver_console(master, console_socket)?;
             }
             Report::Listener(number) => {
-                let (path, metadata) = launch.defaults.listener.as_ref().ok_or_else(|| {
-                    Error::message("the container has no seccomp listener")
-                })?;
+                let (path, metadata) = launch
+                    .defaults
+                    .listener
+                    .as_ref()
+                    .ok_or_else(|| Error::message("the container has no seccomp listener"))?;
                 Listener { path, metadata }.deliver(launched, number, launch.state)?;
                 launched.go()?;
             }

@@ -44,7 +44,8 @@ pub(crate) fn write_pid_file(path: &Path, pid: i32) -> Result<()> {
 
 /// Sets the limits of `pending` (bits by the kernel's numbers) on the process.
 pub(super) fn set_rlimits(pid: i32, limits: &[Rlimit], pending: u32) -> Result<()> {
-    let pending_one = |limit: &&Rlimit| pending & 1_u32.checked_shl(limit.resource).unwrap_or(0) != 0;
+    let pending_one =
+        |limit: &&Rlimit| pending & 1_u32.checked_shl(limit.resource).unwrap_or(0) != 0;
     limits.iter().filter(pending_one).try_for_each(|limit| {
         sys::sched::set_rlimit(pid, limit.resource, limit.soft, limit.hard).map_err(|errno| {
             let error = Error::os("setrlimit", &limit.name, errno);
@@ -70,9 +71,10 @@ impl<'a> Listener<'a> {
     /// `listenerPath` and `listenerMetadata` of config.json.
     pub(super) fn of_plan(plan: &'a Plan) -> Result<Self> {
         let profile = plan.seccomp.as_ref();
-        let path = profile.and_then(|profile| profile.listener_path.as_deref()).ok_or_else(|| {
-            Error::config("/linux/seccomp/listenerPath", "required for SCMP_ACT_NOTIFY")
-        })?;
+        let path =
+            profile.and_then(|profile| profile.listener_path.as_deref()).ok_or_else(|| {
+                Error::config("/linux/seccomp/listenerPath", "required for SCMP_ACT_NOTIFY")
+            })?;
         let metadata = profile.and_then(|one| one.listener_metadata.as_deref());
         Ok(Self { path, metadata: metadata.unwrap_or_default() })
     }
@@ -84,8 +86,8 @@ impl<'a> Listener<'a> {
         let fail = |op: &'static str| move |errno| Error::os(op, path, errno);
         let listener = sys::pidfd::get_fd(launched.pidfd.as_fd(), number)
             .map_err(fail("copy notification descriptor for"))?;
-        let socket = sys::socket::connect_stream(path)
-            .map_err(fail("connect to seccomp listener"))?;
+        let socket =
+            sys::socket::connect_stream(path).map_err(fail("connect to seccomp listener"))?;
         let message = serde_json::json!({
             "ociVersion": state.oci_version,
             "fds": ["seccompFd"],

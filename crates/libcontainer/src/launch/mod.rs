@@ -21,8 +21,8 @@ use crate::state::{ExecDefaults, InitProcess, State, StateDir, Status};
 use crate::sync::{ParentEnd, Report, pair};
 
 pub(crate) use exec::{ExecLaunch, launch_exec};
-pub(crate) use namespaces::foreign as foreign_namespaces;
 pub(crate) use handover::{send_pidfd, write_pid_file};
+pub(crate) use namespaces::foreign as foreign_namespaces;
 
 /// A container process that is all set up and waits for the last word.
 #[derive(Debug)]
@@ -132,8 +132,7 @@ impl Launch<'_> {
     pub(crate) fn run(mut self, state: &mut State) -> Result<Launched> {
         let prepared = Prepared::open(self.plan)?;
         let gate = self.gate()?;
-        let console_socket =
-            self.console_socket.map(handover::connect_console).transpose()?;
+        let console_socket = self.console_socket.map(handover::connect_console).transpose()?;
         if let Some(cgroup) = &state.cgroup {
             // Before anybody is in it: while device rules are written there are moments in which
             // nothing is allowed, not even making the container's own nodes.

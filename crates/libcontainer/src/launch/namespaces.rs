@@ -94,17 +94,20 @@ pub(crate) fn spawn_into(
 }
 
 /// clone3(2) into a cgroup; where that is not to be had, without it (and then the answer says so).
-pub(crate) fn clone_into(
-    flags: CloneFlags,
-    cgroup: Option<impl AsFd>,
-) -> Result<(Cloned, bool)> {
+pub(crate) fn clone_into(flags: CloneFlags, cgroup: Option<impl AsFd>) -> Result<(Cloned, bool)> {
     let Some(cgroup) = &cgroup else { return Ok((clone(flags, None)?, false)) };
     match clone3(flags, Some(cgroup.as_fd())) {
         Ok(cloned) => Ok((cloned, true)),
         // No clone3, or one before 5.7; a cgroup that takes no processes or may not be entered
         // from here gives its own error when it is joined.
-        Err(Errno::E2BIG | Errno::EINVAL | Errno::EACCES | Errno::EPERM | Errno::EBUSY
-            | Errno::EOPNOTSUPP) => Ok((clone(flags, None)?, false)),
+        Err(
+            Errno::E2BIG
+            | Errno::EINVAL
+            | Errno::EACCES
+            | Errno::EPERM
+            | Errno::EBUSY
+            | Errno::EOPNOTSUPP,
+        ) => Ok((clone(flags, None)?, false)),
         Err(errno) => Err(clone_error(errno, flags)),
     }
 }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use libcgroups::{Cgroup, Layout};
+use libcgroups::{Cgroup, Layout, MountViews};
 
-use super::options::{CgroupManager, CreateOptions, Runtime, check_id};
 use super::cgroup_error;
+use super::options::{CgroupManager, CreateOptions, Runtime, check_id};
 use crate::error::{Error, Result};
 use crate::init::InitOptions;
 use crate::launch::{Launch, Launched, foreign_namespaces, send_pidfd, write_pid_file};
@@ -39,7 +39,7 @@ pub(super) struct Creation<'a> {
     pub(super) plan: Plan,
     pub(super) dir: StateDir,
     pub(super) state: State,
-    cgroup_views: libcgroups::MountViews,
+    layout: Option<Layout>,
     pub(super) launched: Option<Launched>,
 }
 
@@ -69,14 +69,14 @@ impl<'a> Creation<'a> {
             .canonicalize()
             .map_err(|error| Error::io("open rootfs", &plan.rootfs.path, &error))?;
         check_terminal(&plan, options, terminal)?;
-        let (cgroup, cgroup_views) = cgroup(runtime, &plan, &options.id)?;
+        let (cgroup, layout) = cgroup(runtime, &plan, &options.id)?;
         let state = state(&plan, &options.id, cgroup)?;
         let dir = StateDir::new(&runtime.root, &options.id);
         dir.create()?;
         pass_listen_fds(&mut plan, listen_fds);
         plan.process.iter_mut().for_each(without_absent_modules);
         let creation =
-            Self { options, preserve_fds, plan, dir, state, cgroup_views, launched: None };
+            Self { options, preserve_fds, plan, dir, state, layout, launched: None };
         creation.or_undo(|creation| creation.dir.save(&creation.state))
     }
 
@@ -86,6 +86,11 @@ impl<'a> Creation<'a> {
             if let Some(cgroup) = &mut creation.state.cgroup {
                 cgroup.create().map_err(cgroup_error)?;
             }
+            // Only now it is known which hierarchies have a directory of the container's.
+            let views = match (&creation.state.cgroup, &creation.layout) {
+                (Some(cgroup), Some(layout)) => cgroup.mount_views(layout),
+                _ => MountViews { v1: vec![], v2: None, symlinks: vec![] },
+            };
             let options = InitOptions {
                 wait_first: false,
                 no_pivot: creation.options.no_pivot,
@@ -96,7 +101,7 @@ impl<'a> Creation<'a> {
             let launch = Launch {
                 plan: &creation.plan,
                 dir: &creation.dir,
-                cgroup_views: creation.cgroup_views.clone(),
+                cgroup_views: views,
                 options,
                 console_socket: creation.options.console_socket.as_deref(),
                 wait_for_start,
@@ -175,9 +180,9 @@ fn listen_fds() -> u32 {
 /// Tells the container's program of the sockets; it will be process 1.
 fn pass_listen_fds(plan: &mut Plan, count: u32) {
     if let Some(process) = plan.process.as_mut().filter(|_| count > 0) {
-        process.env.retain(|entry| {
-            !entry.starts_with("LISTEN_FDS=") && !entry.starts_with("LISTEN_PID=")
-        });
+        process
+            .env
+            .retain(|entry| !entry.starts_with("LISTEN_FDS=") && !entry.starts_with("LISTEN_PID="));
         process.env.extend([format!("LISTEN_FDS={count}"), "LISTEN_PID=1".into()]);
     }
 }
@@ -209,11 +214,7 @@ pub(super) fn facts(bundle: &Path) -> Result<HostFacts> {
         .trim()
         .parse()
         .map_err(|_| Error::message(format!("{path}: {text:?} is no capability number")))?;
-    Ok(HostFacts {
-        bundle: bundle.to_owned(),
-        euid: nix::unistd::geteuid().as_raw(),
-        last_cap,
-    })
+    Ok(HostFacts { bundle: bundle.to_owned(), euid: nix::unistd::geteuid().as_raw(), last_cap })
 }
 
 fn check_terminal(plan: &Plan, options: &CreateOptions, terminal: Terminal) -> Result<()> {
@@ -235,29 +236,22 @@ pub(super) fn check_console(wanted: bool, socket: bool, terminal: Terminal) -> R
     Err(Error::message(message))
 }
 
-fn cgroup(
-    runtime: &Runtime,
-    plan: &Plan,
-    id: &str,
-) -> Result<(Option<Cgroup>, libcgroups::MountViews)> {
+fn cgroup(runtime: &Runtime, plan: &Plan, id: &str) -> Result<(Option<Cgroup>, Option<Layout>)> {
     match runtime.cgroup_manager {
         CgroupManager::Systemd => {
             return Err(Error::message(
                 "the systemd cgroup driver is not part of this version: leave --systemd-cgroup out",
             ));
         }
-        CgroupManager::Disabled => {
-            let none = libcgroups::MountViews { v1: vec![], v2: None, symlinks: vec![] };
-            return Ok((None, none));
-        }
+        CgroupManager::Disabled => return Ok((None, None)),
         CgroupManager::Cgroupfs => {}
     }
     let layout = Layout::detect().map_err(cgroup_error)?;
     let cgroup = Cgroup::resolve(&layout, plan.cgroups_path.as_deref(), id)
         .map_err(|error| Error::config("/linux/cgroupsPath", error.to_string()))?
         .rootless(runtime.is_rootless());
-    let views = cgroup.mount_views(&layout);
-    Ok((Some(cgroup), views))
+    cgroup.check_vacant().map_err(cgroup_error)?;
+    Ok((Some(cgroup), Some(layout)))
 }
 
 fn state(plan: &Plan, id: &str, cgroup: Option<Cgroup>) -> Result<State> {

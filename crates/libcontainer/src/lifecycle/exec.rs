@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use super::create::{
-    Terminal, check_console, facts, protect_descriptors, without_absent_modules,
-};
+use super::create::{Terminal, check_console, facts, protect_descriptors, without_absent_modules};
 use super::foreground::Foreground;
 use super::{Container, ExecOptions, Runtime, cgroup_error, not_running};
 use crate::error::{Error, Result};
@@ -80,10 +78,7 @@ pub fn exec(runtime: &Runtime, options: &ExecOptions) -> Result<i32> {
     }
 }
 
-fn sub_cgroup(
-    container: &Container,
-    specs: &[String],
-) -> Result<Option<libcgroups::Cgroup>> {
+fn sub_cgroup(container: &Container, specs: &[String]) -> Result<Option<libcgroups::Cgroup>> {
     let Some(cgroup) = container.state.cgroup.as_ref().filter(|_| !specs.is_empty()) else {
         return Ok(None);
     };
@@ -98,20 +93,19 @@ fn process(
     defaults: &ExecDefaults,
     container: &Container,
 ) -> Result<Process> {
-    let facts = facts(&container.state.bundle)?;
     if let Some(path) = &options.process_file {
         let (given, mended) = spec::load_process(path)?;
-        let (process, warnings) = plan::process(&given, &facts, "")?;
+        let (process, warnings) = plan::process(&given, &facts(&container.state.bundle)?, "")?;
         crate::remark(mended.iter().chain(&warnings));
         return Ok(process);
     }
     if options.args.is_empty() {
         return Err(Error::message("process args cannot be empty"));
     }
-    let mut process = defaults.process.clone().unwrap_or_else(|| Process {
-        cwd: Path::new("/").to_owned(),
-        ..Process::default()
-    });
+    let mut process = defaults
+        .process
+        .clone()
+        .unwrap_or_else(|| Process { cwd: Path::new("/").to_owned(), ..Process::default() });
     process.args.clone_from(&options.args);
     process.terminal = options.tty;
     if let Some(cwd) = &options.cwd {
@@ -133,7 +127,10 @@ fn process(
     process.no_new_privileges |= options.no_new_privs;
     process.apparmor_profile = options.apparmor.clone().or(process.apparmor_profile);
     process.selinux_label = options.process_label.clone().or(process.selinux_label);
-    let added = capability_mask(&options.caps, facts.last_cap)?;
+    if options.caps.is_empty() {
+        return Ok(process);
+    }
+    let added = capability_mask(&options.caps, facts(&container.state.bundle)?.last_cap)?;
     let sets = &mut process.capabilities;
     // Never inheritable: a program with file capabilities would get them unasked.
     sets.bounding |= added;

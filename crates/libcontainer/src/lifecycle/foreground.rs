@@ -27,10 +27,10 @@ impl Foreground {
         let fail = |errno| Error::os("signalfd", "", errno);
         let all = SigSet::all();
         all.thread_block().map_err(fail)?;
-        let signals =
-            SignalFd::with_flags(&all, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
-                .map_err(fail)?;
-        let stdin = sys::fd::standard(0).ok_or_else(|| Error::message("standard input is closed"))?;
+        let signals = SignalFd::with_flags(&all, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+            .map_err(fail)?;
+        let stdin =
+            sys::fd::standard(0).ok_or_else(|| Error::message("standard input is closed"))?;
         Ok(Self { signals, stdin })
     }
 

@@ -14,8 +14,7 @@ use crate::state::Status;
 /// `container not running`; with `all` a container without processes is fine.
 pub fn kill(runtime: &Runtime, id: &str, signal: i32, all: bool) -> Result<()> {
     let container = Container::load(runtime, id)?;
-    let shares_pids =
-        container.state.namespaces & nix::sched::CloneFlags::CLONE_NEWPID.bits() == 0;
+    let shares_pids = container.state.namespaces & nix::sched::CloneFlags::CLONE_NEWPID.bits() == 0;
     if all || (shares_pids && signal == nix::libc::SIGKILL) {
         // Without a pid namespace of its own the others do not die with the first process.
         if let Some(cgroup) = &container.state.cgroup {
@@ -26,12 +25,14 @@ pub fn kill(runtime: &Runtime, id: &str, signal: i32, all: bool) -> Result<()> {
         }
     }
     if container.status() == Status::Stopped {
-        return if shares_pids && signal == nix::libc::SIGKILL { Ok(()) } else { Err(not_running()) };
+        return if shares_pids && signal == nix::libc::SIGKILL {
+            Ok(())
+        } else {
+            Err(not_running())
+        };
     }
     let init = container.init()?;
-    let sent = init
-        .pidfd()
-        .and_then(|pidfd| sys::pidfd::send_signal(pidfd.as_fd(), signal));
+    let sent = init.pidfd().and_then(|pidfd| sys::pidfd::send_signal(pidfd.as_fd(), signal));
     match sent {
         // A frozen process dies only once it is thawed.
         Ok(()) if signal == nix::libc::SIGKILL => thaw(&container),

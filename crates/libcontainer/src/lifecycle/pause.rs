@@ -11,13 +11,10 @@ use crate::state::Status;
 pub fn pause(runtime: &Runtime, id: &str) -> Result<()> {
     let container = Container::load(runtime, id)?;
     match container.status() {
-        Status::Running | Status::Created => {
-            with_cgroup(&container, libcgroups::Cgroup::freeze)
+        Status::Running | Status::Created => with_cgroup(&container, libcgroups::Cgroup::freeze),
+        status => {
+            Err(Error::message(format!("container not running or created: {}", status.as_str())))
         }
-        status => Err(Error::message(format!(
-            "container not running or created: {}",
-            status.as_str()
-        ))),
     }
 }
 

@@ -46,7 +46,8 @@ pub fn start(runtime: &Runtime, id: &str) -> Result<()> {
     let state = container.state.for_hooks(Status::Running, pid);
     hooks::run_all("poststart", &container.state.poststart, &state).inspect_err(|_| {
         // runtime.md, lifecycle step 9: the container is stopped then.
-        if let Ok(pidfd) = container.init().and_then(|init| init.pidfd().map_err(|_| not_running())) {
+        if let Ok(pidfd) = container.init().and_then(|init| init.pidfd().map_err(|_| not_running()))
+        {
             let _ = sys::pidfd::send_signal(pidfd.as_fd(), nix::libc::SIGKILL);
         }
     })

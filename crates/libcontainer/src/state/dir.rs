@@ -155,8 +155,7 @@ impl StateDir {
     /// `ENXIO` when no process is waiting any more.
     pub(crate) fn open_fifos(&self) -> nix::Result<(OwnedFd, OwnedFd)> {
         let flags = OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-        let status =
-            open(&self.path.join(STATUS), flags | OFlag::O_RDONLY, Mode::empty())?;
+        let status = open(&self.path.join(STATUS), flags | OFlag::O_RDONLY, Mode::empty())?;
         let start = open(&self.path.join(START), flags | OFlag::O_WRONLY, Mode::empty())?;
         Ok((start, status))
     }

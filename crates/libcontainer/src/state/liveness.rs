@@ -62,7 +62,12 @@ impl InitProcess {
 
 /// State letter and start time of /proc/PID/stat.
 fn stat(pid: i32) -> nix::Result<(u8, u64)> {
-    let text = std::fs::read(format!("/proc/{pid}/stat")).map_err(|_| Errno::ESRCH)?;
+    use std::io::Read;
+    // The kernel gives the whole line to one read(2); it has at most 52 numbers and a short name.
+    let mut buffer = [0_u8; 2048];
+    let mut file = std::fs::File::open(format!("/proc/{pid}/stat")).map_err(|_| Errno::ESRCH)?;
+    let length = file.read(&mut buffer).map_err(|_| Errno::ESRCH)?;
+    let text = &buffer[..length];
     // The command name in parentheses may hold anything, parentheses and spaces too.
     let end = text.iter().rposition(|&byte| byte == b')').ok_or(Errno::EINVAL)?;
     let rest = std::str::from_utf8(&text[end + 1..]).map_err(|_| Errno::EINVAL)?;

@@ -23,8 +23,8 @@ use crate::plan::{Hook, Process};
 
 pub(crate) use dir::{StateDir, replace};
 pub(crate) use liveness::{InitProcess, Liveness};
-pub(crate) use view::Status;
 pub use view::StateView;
+pub(crate) use view::Status;
 
 /// state.json
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -6,23 +6,9 @@ fn command() -> Command {
     Command::new("verb")
         .arg(Arg::new("id").required(true))
         .arg(Arg::new("bundle").short('b').long("bundle"))
-        .arg(
-            Arg::new("env")
-                .short('e')
-                .long("env")
-                .action(ArgAction::Append),
-        )
-        .arg(
-            Arg::new("detach")
-                .short('d')
-                .long("detach")
-                .action(ArgAction::SetTrue),
-        )
-        .arg(
-            Arg::new("no-pivot")
-                .long("no-pivot")
-                .action(ArgAction::SetTrue),
-        )
+        .arg(Arg::new("env").short('e').long("env").action(ArgAction::Append))
+        .arg(Arg::new("detach").short('d').long("detach").action(ArgAction::SetTrue))
+        .arg(Arg::new("no-pivot").long("no-pivot").action(ArgAction::SetTrue))
 }
 
 fn os(words: &[&str]) -> Vec<OsString> {
@@ -64,49 +50,31 @@ fn value_behind_a_space_or_an_equals_sign() {
 
 #[test]
 fn value_may_look_like_anything() {
-    assert_eq!(
-        anywhere(&["--bundle", "--detach"]).unwrap(),
-        ["--bundle=--detach", "--"]
-    );
-    assert_eq!(
-        anywhere(&["--bundle", "--"]).unwrap(),
-        ["--bundle=--", "--"]
-    );
+    assert_eq!(anywhere(&["--bundle", "--detach"]).unwrap(), ["--bundle=--detach", "--"]);
+    assert_eq!(anywhere(&["--bundle", "--"]).unwrap(), ["--bundle=--", "--"]);
     assert_eq!(anywhere(&["--bundle", "-"]).unwrap(), ["--bundle=-", "--"]);
     assert_eq!(anywhere(&["--bundle", ""]).unwrap(), ["--bundle=", "--"]);
     assert_eq!(anywhere(&["--bundle="]).unwrap(), ["--bundle=", "--"]);
-    assert_eq!(
-        anywhere(&["--env=A=B=C,D"]).unwrap(),
-        ["--env=A=B=C,D", "--"]
-    );
+    assert_eq!(anywhere(&["--env=A=B=C,D"]).unwrap(), ["--env=A=B=C,D", "--"]);
 }
 
 #[test]
 fn value_need_not_be_unicode() {
     let raw = OsString::from_vec(b"--bundle=/\xff".to_vec());
     let words = split(&command(), Flags::Anywhere, &[raw]).unwrap();
-    assert_eq!(
-        words.flags,
-        [("bundle".into(), Some(OsString::from_vec(b"/\xff".to_vec())))]
-    );
+    assert_eq!(words.flags, [("bundle".into(), Some(OsString::from_vec(b"/\xff".to_vec())))]);
 }
 
 #[test]
 fn switch_takes_no_word() {
     assert_eq!(anywhere(&["-d", "id"]).unwrap(), ["--detach", "--", "id"]);
-    assert_eq!(
-        anywhere(&["-detach", "true"]).unwrap(),
-        ["--detach", "--", "true"]
-    );
+    assert_eq!(anywhere(&["-detach", "true"]).unwrap(), ["--detach", "--", "true"]);
 }
 
 #[test]
 fn switch_with_a_boolean() {
     for yes in ["1", "t", "T", "true", "TRUE", "True"] {
-        assert_eq!(
-            anywhere(&[&format!("--detach={yes}")]).unwrap(),
-            ["--detach", "--"]
-        );
+        assert_eq!(anywhere(&[&format!("--detach={yes}")]).unwrap(), ["--detach", "--"]);
     }
     for no in ["0", "f", "F", "false", "FALSE", "False"] {
         assert_eq!(anywhere(&[&format!("--detach={no}")]).unwrap(), ["--"]);
@@ -121,10 +89,7 @@ fn switch_with_a_boolean() {
 #[test]
 fn last_word_on_a_switch_counts() {
     assert_eq!(anywhere(&["--detach", "-d=false"]).unwrap(), ["--"]);
-    assert_eq!(
-        anywhere(&["--detach=false", "-d"]).unwrap(),
-        ["--detach", "--"]
-    );
+    assert_eq!(anywhere(&["--detach=false", "-d"]).unwrap(), ["--detach", "--"]);
     assert_eq!(anywhere(&["-d", "-d"]).unwrap(), ["--detach", "--"]);
 }
 
@@ -143,18 +108,9 @@ fn unknown_flag_is_named_without_dashes_and_value() {
     }
     assert_eq!(anywhere(&["-dt"]), Err(BadFlag::Unknown("dt".into())));
     assert_eq!(anywhere(&["--=x"]), Err(BadFlag::Unknown(String::new())));
-    assert_eq!(
-        anywhere(&["---bundle"]),
-        Err(BadFlag::Unknown("-bundle".into()))
-    );
-    assert_eq!(
-        anywhere(&["--Bundle"]),
-        Err(BadFlag::Unknown("Bundle".into()))
-    );
-    assert_eq!(
-        BadFlag::Unknown("xyz".into()).to_string(),
-        "flag provided but not defined: -xyz"
-    );
+    assert_eq!(anywhere(&["---bundle"]), Err(BadFlag::Unknown("-bundle".into())));
+    assert_eq!(anywhere(&["--Bundle"]), Err(BadFlag::Unknown("Bundle".into())));
+    assert_eq!(BadFlag::Unknown("xyz".into()).to_string(), "flag provided but not defined: -xyz");
 }
 
 #[test]
@@ -164,10 +120,7 @@ fn positional_names_are_no_flags() {
 
 #[test]
 fn missing_value() {
-    assert_eq!(
-        anywhere(&["id", "--bundle"]),
-        Err(BadFlag::NoValue("bundle".into()))
-    );
+    assert_eq!(anywhere(&["id", "--bundle"]), Err(BadFlag::NoValue("bundle".into())));
     assert_eq!(anywhere(&["id", "-b"]), Err(BadFlag::NoValue("b".into())));
 }
 
@@ -175,10 +128,7 @@ fn missing_value() {
 fn two_dashes_end_the_flags() {
     assert_eq!(anywhere(&["--", "-d", "--"]).unwrap(), ["--", "-d", "--"]);
     assert_eq!(anywhere(&["id", "--", "-d"]).unwrap(), ["--", "id", "-d"]);
-    assert_eq!(
-        before(&["-d", "--", "id", "ls"]).unwrap(),
-        ["--detach", "--", "id", "ls"]
-    );
+    assert_eq!(before(&["-d", "--", "id", "ls"]).unwrap(), ["--detach", "--", "id", "ls"]);
 }
 
 #[test]
@@ -193,18 +143,9 @@ fn flags_stop_at_the_first_word() {
         ["--detach", "--", "id", "ls", "-d", "--color=x"]
     );
     assert_eq!(before(&["id", "-9"]).unwrap(), ["--", "id", "-9"]);
-    assert_eq!(
-        before(&["id", "--", "ls", "--"]).unwrap(),
-        ["--", "id", "ls", "--"]
-    );
-    assert_eq!(
-        before(&["id", "ls", "--", "x"]).unwrap(),
-        ["--", "id", "ls", "--", "x"]
-    );
-    assert_eq!(
-        before(&["id", "-unknown"]).unwrap(),
-        ["--", "id", "-unknown"]
-    );
+    assert_eq!(before(&["id", "--", "ls", "--"]).unwrap(), ["--", "id", "ls", "--"]);
+    assert_eq!(before(&["id", "ls", "--", "x"]).unwrap(), ["--", "id", "ls", "--", "x"]);
+    assert_eq!(before(&["id", "-unknown"]).unwrap(), ["--", "id", "-unknown"]);
 }
 
 #[test]

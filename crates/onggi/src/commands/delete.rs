@@ -20,10 +20,7 @@ pub(super) const VERB: Verb = Verb {
 
 fn arguments(command: Command) -> Command {
     shared::with_id(command).arg(
-        shared::switch(
-            "force",
-            "kill what still runs (SIGKILL); no container is no failure",
-        )
-        .short('f'),
+        shared::switch("force", "kill what still runs (SIGKILL); no container is no failure")
+            .short('f'),
     )
 }

@@ -34,40 +34,18 @@ fn arguments(command: Command) -> Command {
             "SOCKET",
             "send the master of the terminal to this Unix socket",
         ))
-        .arg(path(
-            "pidfd-socket",
-            "SOCKET",
-            "send a pidfd of the process to this Unix socket",
-        ))
+        .arg(path("pidfd-socket", "SOCKET", "send a pidfd of the process to this Unix socket"))
         .arg(text("cwd", "DIR", "working directory in the container"))
-        .arg(
-            texts(
-                "env",
-                "NAME=VALUE",
-                "set an environment variable; may be repeated",
-            )
-            .short('e'),
-        )
+        .arg(texts("env", "NAME=VALUE", "set an environment variable; may be repeated").short('e'))
         .arg(switch("tty", "give the process a terminal").short('t'))
         .arg(text("user", "UID[:GID]", "run as this user and group").short('u'))
         .arg(texts("additional-gids", "GID", "one more group; may be repeated").short('g'))
         .arg(path("process", "FILE", "read the process from FILE (JSON)").short('p'))
         .arg(switch("detach", "do not wait for the end of the process").short('d'))
         .arg(path("pid-file", "FILE", "write the process id to FILE"))
-        .arg(text(
-            "process-label",
-            "LABEL",
-            "SELinux label of the process",
-        ))
-        .arg(text(
-            "apparmor",
-            "PROFILE",
-            "AppArmor profile of the process",
-        ))
-        .arg(switch(
-            "no-new-privs",
-            "bar the process from gaining privileges",
-        ))
+        .arg(text("process-label", "LABEL", "SELinux label of the process"))
+        .arg(text("apparmor", "PROFILE", "AppArmor profile of the process"))
+        .arg(switch("no-new-privs", "bar the process from gaining privileges"))
         .arg(texts("cap", "CAP", "one more capability; may be repeated").short('c'))
         .arg(shared::preserve_fds())
         .arg(texts(

@@ -24,19 +24,11 @@ pub(super) const VERB: Verb = Verb {
 };
 
 /// Hooks of config.json.
-const HOOKS: &[&str] = &[
-    "prestart",
-    "createRuntime",
-    "createContainer",
-    "startContainer",
-    "poststart",
-    "poststop",
-];
+const HOOKS: &[&str] =
+    &["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
 
 /// Namespaces of config.json.
-const NAMESPACES: &[&str] = &[
-    "cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts",
-];
+const NAMESPACES: &[&str] = &["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"];
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -115,20 +107,12 @@ fn linux() -> Linux {
     Linux {
         namespaces: NAMESPACES,
         capabilities: plan::capability_names(),
-        cgroup: Cgroup {
-            v1: true,
-            v2: true,
-            systemd: false,
-            systemd_user: false,
-            rdma: false,
-        },
+        cgroup: Cgroup { v1: true, v2: true, systemd: false, systemd_user: false, rdma: false },
         seccomp: seccomp(),
         apparmor: Enabled { enabled: false },
         selinux: Enabled { enabled: false },
         intel_rdt: Enabled { enabled: false },
-        mount_extensions: MountExtensions {
-            idmap: Enabled { enabled: false },
-        },
+        mount_extensions: MountExtensions { idmap: Enabled { enabled: false } },
         net_devices: Enabled { enabled: false },
     }
 }
@@ -160,13 +144,7 @@ mod tests {
         assert_eq!(value["linux"]["capabilities"][0], "CAP_CHOWN");
         assert_eq!(value["linux"]["capabilities"][40], "CAP_CHECKPOINT_RESTORE");
         let has = |pointer: &str, name: &str| {
-            value
-                .pointer(pointer)
-                .unwrap()
-                .as_array()
-                .unwrap()
-                .iter()
-                .any(|item| item == name)
+            value.pointer(pointer).unwrap().as_array().unwrap().iter().any(|item| item == name)
         };
         assert!(has("/mountOptions", "rbind"));
         assert!(has("/linux/seccomp/actions", "SCMP_ACT_ERRNO"));

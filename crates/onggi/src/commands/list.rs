@@ -1,6 +1,5 @@
 //! `onggi list`
 
-
 use libcontainer::lifecycle::options::StateView;
 use libcontainer::{Error, lifecycle};
 
@@ -34,10 +33,7 @@ pub(super) const VERB: Verb = Verb {
 };
 
 fn ids(containers: &[StateView]) -> String {
-    containers
-        .iter()
-        .flat_map(|container| [container.id.as_str(), "\n"])
-        .collect()
+    containers.iter().flat_map(|container| [container.id.as_str(), "\n"]).collect()
 }
 
 /// Columns at least twelve wide with three spaces between, the last one open.

@@ -105,11 +105,7 @@ mod tests {
         for verb in VERBS {
             verb.command().debug_assert();
             // The normaliser knows switches and values, and finds flags by their long name.
-            for arg in verb
-                .command()
-                .get_arguments()
-                .filter(|arg| !arg.is_positional())
-            {
+            for arg in verb.command().get_arguments().filter(|arg| !arg.is_positional()) {
                 assert!(arg.get_long().is_some(), "{}: {}", verb.name, arg.get_id());
             }
         }

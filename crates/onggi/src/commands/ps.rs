@@ -47,16 +47,10 @@ fn host_ps(options: &[String]) -> Result<String> {
     } else {
         process.args(options);
     }
-    let output = process
-        .output()
-        .map_err(|error| Error::io("run", "ps", &error))?;
+    let output = process.output().map_err(|error| Error::io("run", "ps", &error))?;
     if !output.status.success() {
         let message = String::from_utf8_lossy(&output.stderr);
-        return Err(Error::message(format!(
-            "ps: {}: {}",
-            output.status,
-            message.trim()
-        )));
+        return Err(Error::message(format!("ps: {}: {}", output.status, message.trim())));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -92,14 +86,8 @@ mod tests {
     #[test]
     fn only_the_lines_of_the_container() {
         let text = filter(TABLE, &[42, 43]).unwrap();
-        assert_eq!(
-            text,
-            "UID          PID    PPID CMD\nroot          42       1 sh\n"
-        );
-        assert_eq!(
-            filter(TABLE, &[]).unwrap(),
-            "UID          PID    PPID CMD\n"
-        );
+        assert_eq!(text, "UID          PID    PPID CMD\nroot          42       1 sh\n");
+        assert_eq!(filter(TABLE, &[]).unwrap(), "UID          PID    PPID CMD\n");
     }
 
     #[test]

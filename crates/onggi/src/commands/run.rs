@@ -29,8 +29,5 @@ pub(super) const VERB: Verb = Verb {
 fn arguments(command: Command) -> Command {
     shared::with_create_flags(shared::with_id(command))
         .arg(shared::switch("detach", "do not wait for the container's end").short('d'))
-        .arg(shared::switch(
-            "keep",
-            "do not delete the container after its end",
-        ))
+        .arg(shared::switch("keep", "do not delete the container after its end"))
 }

@@ -14,19 +14,12 @@ const ID: &str = "container-id";
 
 /// A flag without a value.
 pub(super) fn switch(name: &'static str, help: &'static str) -> Arg {
-    Arg::new(name)
-        .long(name)
-        .action(ArgAction::SetTrue)
-        .help(help)
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
 }
 
 /// A flag with a value of any bytes.
 pub(super) fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
-    Arg::new(name)
-        .long(name)
-        .value_name(value)
-        .value_parser(value_parser!(OsString))
-        .help(help)
+    Arg::new(name).long(name).value_name(value).value_parser(value_parser!(OsString)).help(help)
 }
 
 /// A flag with a text.
@@ -41,12 +34,8 @@ pub(super) fn texts(name: &'static str, value: &'static str, help: &'static str)
 
 /// `--preserve-fds`
 pub(super) fn preserve_fds() -> Arg {
-    text(
-        "preserve-fds",
-        "N",
-        "pass on N more file descriptors (stdio + $LISTEN_FDS + N)",
-    )
-    .value_parser(value_parser!(u32))
+    text("preserve-fds", "N", "pass on N more file descriptors (stdio + $LISTEN_FDS + N)")
+        .value_parser(value_parser!(u32))
 }
 
 /// `--format`, whose values are checked when the output is written.
@@ -65,20 +54,14 @@ pub(super) fn with_id(command: Command) -> Command {
 ///
 /// It is no id.
 pub(super) fn checked_id(matches: &ArgMatches) -> Result<&str> {
-    let id = matches
-        .get_one::<String>(ID)
-        .map(String::as_str)
-        .unwrap_or_default();
+    let id = matches.get_one::<String>(ID).map(String::as_str).unwrap_or_default();
     id::check(id)?;
     Ok(id)
 }
 
 /// A path as given; an empty one counts as not given.
 pub(super) fn path_of(matches: &ArgMatches, name: &str) -> Option<PathBuf> {
-    matches
-        .get_one::<OsString>(name)
-        .filter(|path| !path.is_empty())
-        .map(PathBuf::from)
+    matches.get_one::<OsString>(name).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 /// The same as an absolute path, since operations may work in another directory.
@@ -96,18 +79,12 @@ fn make_absolute(path: PathBuf) -> Result<PathBuf> {
 
 /// A text as given; an empty one counts as not given.
 pub(super) fn text_of(matches: &ArgMatches, name: &str) -> Option<String> {
-    matches
-        .get_one::<String>(name)
-        .filter(|text| !text.is_empty())
-        .cloned()
+    matches.get_one::<String>(name).filter(|text| !text.is_empty()).cloned()
 }
 
 /// All texts of a flag that may be given often, or of the words behind the id.
 pub(super) fn texts_of(matches: &ArgMatches, name: &str) -> Vec<String> {
-    matches
-        .get_many::<String>(name)
-        .map(|texts| texts.cloned().collect())
-        .unwrap_or_default()
+    matches.get_many::<String>(name).map(|texts| texts.cloned().collect()).unwrap_or_default()
 }
 
 /// The number of `--preserve-fds`.
@@ -118,50 +95,19 @@ pub(super) fn preserve_fds_of(matches: &ArgMatches) -> u32 {
 /// Adds the flags of `create`, which `run` has too.
 pub(super) fn with_create_flags(command: Command) -> Command {
     command
-        .arg(
-            path(
-                "bundle",
-                "DIR",
-                "the bundle (default: the current directory)",
-            )
-            .short('b'),
-        )
-        .arg(
-            path(
-                "config",
-                "FILE",
-                "read FILE instead of the bundle's config.json",
-            )
-            .short('f'),
-        )
+        .arg(path("bundle", "DIR", "the bundle (default: the current directory)").short('b'))
+        .arg(path("config", "FILE", "read FILE instead of the bundle's config.json").short('f'))
         .arg(path(
             "console-socket",
             "SOCKET",
             "send the master of the terminal to this Unix socket",
         ))
-        .arg(path(
-            "pidfd-socket",
-            "SOCKET",
-            "send a pidfd of the init process to this Unix socket",
-        ))
-        .arg(path(
-            "pid-file",
-            "FILE",
-            "write the process id of the init process to FILE",
-        ))
-        .arg(switch(
-            "no-pivot",
-            "change the root without pivot_root, for a root on a ramdisk",
-        ))
-        .arg(switch(
-            "no-new-keyring",
-            "keep the session keyring of the caller",
-        ))
+        .arg(path("pidfd-socket", "SOCKET", "send a pidfd of the init process to this Unix socket"))
+        .arg(path("pid-file", "FILE", "write the process id of the init process to FILE"))
+        .arg(switch("no-pivot", "change the root without pivot_root, for a root on a ramdisk"))
+        .arg(switch("no-new-keyring", "keep the session keyring of the caller"))
         .arg(preserve_fds())
-        .arg(switch(
-            "no-subreaper",
-            "do not collect orphaned processes of the container",
-        ))
+        .arg(switch("no-subreaper", "do not collect orphaned processes of the container"))
 }
 
 /// What the flags of `create` say.

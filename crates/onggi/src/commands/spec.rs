@@ -22,27 +22,18 @@ pub(super) const VERB: Verb = Verb {
     arguments: |command| {
         command
             .arg(shared::path("bundle", "DIR", "where to write it").short('b'))
-            .arg(shared::switch(
-                "rootless",
-                "for a container without privileges",
-            ))
+            .arg(shared::switch("rootless", "for a container without privileges"))
     },
     run: |_, matches| {
         let bundle = shared::path_of(matches, "bundle").unwrap_or_default();
-        write(
-            &bundle.join("config.json"),
-            &text(matches.get_flag("rootless")),
-        )?;
+        write(&bundle.join("config.json"), &text(matches.get_flag("rootless")))?;
         Ok(0)
     },
     ..PLAIN
 };
 
 fn text(rootless: bool) -> String {
-    let (uid, gid) = (
-        nix::unistd::geteuid().as_raw(),
-        nix::unistd::getegid().as_raw(),
-    );
+    let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
     template(Template {
         rootless: rootless.then_some((uid, gid)),
         // A file that only the root of a v2 tree has.
@@ -53,13 +44,12 @@ fn text(rootless: bool) -> String {
 /// Writes a file that must not be there yet.
 fn write(path: &Path, text: &str) -> Result<()> {
     let made = OpenOptions::new().write(true).create_new(true).open(path);
-    made.and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => {
-                Error::message(format!("file {} exists; remove it first", path.display()))
-            }
-            _ => Error::io("create", path, &error),
-        })
+    made.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => {
+            Error::message(format!("file {} exists; remove it first", path.display()))
+        }
+        _ => Error::io("create", path, &error),
+    })
 }
 
 #[cfg(test)]
