@@ -82,3 +82,25 @@ pub(crate) fn fork() -> Result<i32, i32> {
     }
     Ok(pid)
 }
+
+/// Has the system calls with these numbers fail with `ENOSYS` from now on, over execve(2) too, as
+/// on a kernel that does not know them.
+pub(crate) fn forget_syscalls(numbers: &[i64]) -> Result<(), i32> {
+    const LOAD_NUMBER: u16 = 0x20;
+    const JUMP_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    let step = |code, jt, k| libc::sock_filter { code, jt, jf: 0, k };
+    let count = u8::try_from(numbers.len()).map_err(|_| libc::E2BIG)?;
+    let mut program = vec![step(LOAD_NUMBER, 0, 0)];
+    for (number, left) in numbers.iter().zip((0..count).rev()) {
+        let number = u32::try_from(*number).map_err(|_| libc::EINVAL)?;
+        program.push(step(JUMP_EQUAL, left + 1, number));
+    }
+    program.push(step(RETURN, 0, libc::SECCOMP_RET_ALLOW));
+    program.push(step(RETURN, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned()));
+    let length = u16::try_from(program.len()).map_err(|_| libc::E2BIG)?;
+    let fprog = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
+    // SAFETY: `fprog` describes `program`; both outlive the call.
+    let ret = unsafe { libc::syscall(libc::SYS_seccomp, 1, 0, &raw const fprog) };
+    if ret == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(0)) }
+}

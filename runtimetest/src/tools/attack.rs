@@ -1,5 +1,6 @@
 //! What hostile programs try: `syscall NAME`, `open-write PATH…`, `race-exe SECONDS`.
 
+use super::complain;
 use crate::checks::PROBES;
 use crate::raw;
 use std::fs;
@@ -66,4 +67,29 @@ pub(super) fn race_exe(args: &[&str]) -> i32 {
     }
     println!("safe {}", held.len());
     0
+}
+
+/// `without NAME[,NAME...] COMMAND [ARGUMENT...]`: runs a command as an older kernel would.
+pub(super) fn without(args: &[&str]) -> i32 {
+    use std::os::unix::process::CommandExt;
+    const NEWER: [(&str, i64); 6] = [
+        ("openat2", libc::SYS_openat2),
+        ("clone3", libc::SYS_clone3),
+        ("mount_setattr", libc::SYS_mount_setattr),
+        ("close_range", libc::SYS_close_range),
+        ("faccessat2", libc::SYS_faccessat2),
+        ("pidfd_open", libc::SYS_pidfd_open),
+    ];
+    let [_, names, command, rest @ ..] = args else {
+        return complain(args, "usage", &"without NAMES COMMAND [ARGUMENTS]");
+    };
+    let number =
+        |name: &str| NEWER.iter().find(|(known, _)| *known == name).map(|(_, number)| *number);
+    let Some(numbers) = names.split(',').map(number).collect::<Option<Vec<i64>>>() else {
+        return complain(args, names, &"a system call this tool does not know");
+    };
+    if let Err(errno) = crate::raw::forget_syscalls(&numbers) {
+        return complain(args, names, &std::io::Error::from_raw_os_error(errno));
+    }
+    complain(args, command, &std::process::Command::new(command).args(rest).exec())
 }

@@ -46,6 +46,7 @@ const TOOLS: &[(&str, Tool)] = &[
     ("syscall", attack::syscall),
     ("open-write", attack::open_write),
     ("race-exe", attack::race_exe),
+    ("without", attack::without),
 ];
 
 /// True when a tool of this name exists.

@@ -108,11 +108,12 @@ fn set_up(context: &InitContext<'_>, channel: &ChildEnd) -> Result<Option<Execut
     let terminal = build_rootfs(context, &root)?;
     let proc = Proc::open().map_err(|errno| Error::os("open private", "proc", errno))?;
     run_hooks(context, channel)?;
+    // After the hooks, which may change what is there, and while the host's /proc is in reach.
+    paths::mask(&root, &plan.masked_paths, &context.prepared)?;
+    paths::make_readonly(&root, &plan.readonly_paths)?;
     pivot::enter(&root, plan, context.options.no_pivot)?;
     system::set_names(plan)?;
     system::write_sysctls(&proc, &plan.sysctl)?;
-    paths::mask(&root, &plan.masked_paths, &context.prepared)?;
-    paths::make_readonly(&root, &plan.readonly_paths)?;
     if let Some(terminal) = terminal {
         channel.console(terminal.master())?;
         terminal.take_over()?;

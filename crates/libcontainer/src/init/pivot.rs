@@ -19,6 +19,11 @@ pub(super) fn enter(root: &Root, plan: &Plan, no_pivot: bool) -> Result<()> {
         move |errno| Error::os(op, &rootfs.path, errno)
     };
     fchdir(root).map_err(fail("chdir to rootfs"))?;
+    if rootfs.readonly {
+        let attr = MountAttr::attributes(mount::ATTR_RDONLY, 0);
+        mount::set_attributes_attached(root.as_fd(), attr, false)
+            .map_err(fail("make read-only"))?;
+    }
     if no_pivot || !owns_mount_namespace(plan) {
         chroot(".").map_err(fail("chroot to rootfs"))?;
     } else {
@@ -28,17 +33,10 @@ pub(super) fn enter(root: &Root, plan: &Plan, no_pivot: bool) -> Result<()> {
         umount2(".", MntFlags::MNT_DETACH).map_err(fail("unmount old root of"))?;
     }
     chdir("/").map_err(fail("chdir to / of"))?;
-    if let Some(wanted) =
-        rootfs.propagation.filter(|&wanted| wanted != building_propagation(rootfs))
-    {
-        let attr = MountAttr::propagation(wanted.kind);
-        mount::set_attributes_attached(root.as_fd(), attr, wanted.recursive)
-            .map_err(fail("set propagation of"))?;
+    match rootfs.propagation.filter(|&wanted| wanted != building_propagation(rootfs)) {
+        // Only now: a shared mount cannot become the root.
+        Some(wanted) => mount::set_root_propagation(wanted.kind, wanted.recursive)
+            .map_err(fail("set propagation of")),
+        None => Ok(()),
     }
-    if rootfs.readonly {
-        let attr = MountAttr::attributes(mount::ATTR_RDONLY, 0);
-        mount::set_attributes_attached(root.as_fd(), attr, false)
-            .map_err(fail("make read-only"))?;
-    }
-    Ok(())
 }

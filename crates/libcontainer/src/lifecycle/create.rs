@@ -75,8 +75,7 @@ impl<'a> Creation<'a> {
         dir.create()?;
         pass_listen_fds(&mut plan, listen_fds);
         plan.process.iter_mut().for_each(without_absent_modules);
-        let creation =
-            Self { options, preserve_fds, plan, dir, state, layout, launched: None };
+        let creation = Self { options, preserve_fds, plan, dir, state, layout, launched: None };
         creation.or_undo(|creation| creation.dir.save(&creation.state))
     }
 
