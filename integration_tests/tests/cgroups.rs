@@ -324,3 +324,31 @@ fn limit_of_an_absent_controller_is_refused() {
         skip!("every controller is here");
     }
 }
+
+#[test]
+fn update_changes_what_it_names_and_nothing_else() {
+    need_root!();
+    let cgroups = Cgroups::detect();
+    if !cgroups.is_v1("memory") && !cgroups.is_v2("memory") {
+        skip!("no memory controller");
+    }
+    let mut bundle = Bundle::new(&["sleep", "100"]);
+    bundle.set("/linux/resources/memory", json!({ "limit": 67_108_864 }));
+    bundle.set("/linux/resources/cpu", json!({ "quota": 50_000, "period": 100_000 }));
+    bundle.drop_unavailable_limits();
+    bundle.up();
+    let file = bundle.dir().join("resources.json");
+    std::fs::write(&file, r#"{"memory":{"limit":33554432},"pids":{}}"#).expect("write");
+    bundle.call(&["update", "--resources", &file.to_string_lossy(), &bundle.id]).ok();
+    let read = |controller, v1, v2| {
+        cgroups.read(controller, &bundle.cgroup(), v1, v2).unwrap_or_default().trim().to_owned()
+    };
+    assert_eq!(read("memory", "memory.limit_in_bytes", "memory.max"), "33554432");
+    if cgroups.is_v1("cpu") {
+        assert_eq!(read("cpu", "cpu.cfs_quota_us", ""), "50000");
+    }
+    bundle.call(&["update", "--resources", "/nonexistent", &bundle.id]).exits(1);
+    std::fs::write(&file, r#"{"memory":"#).expect("write");
+    bundle.call(&["update", "--resources", &file.to_string_lossy(), &bundle.id]).exits(1);
+    bundle.delete();
+}

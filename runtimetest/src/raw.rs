@@ -102,5 +102,5 @@ pub(crate) fn forget_syscalls(numbers: &[i64]) -> Result<(), i32> {
     let fprog = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
     // SAFETY: `fprog` describes `program`; both outlive the call.
     let ret = unsafe { libc::syscall(libc::SYS_seccomp, 1, 0, &raw const fprog) };
-    if ret == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(0)) }
+    if ret == 0 { Ok(()) } else { Err(io::Error::last_os_error().raw_os_error().unwrap_or(0)) }
 }

@@ -1,6 +1,7 @@
 //! Running hooks: in the runtime by `launch` and `lifecycle`, in the container by `init`.
 
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{Read, Seek, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -35,11 +36,8 @@ fn run(hook: &Hook, state: &str) -> Result<()> {
     }
     // The spec gives a hook the environment in its entry and no other.
     command.env_clear().envs(hook.env.iter().filter_map(|entry| entry.split_once('=')));
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(input(state)?).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| Error::io("exec", &hook.path, &error))?;
-    // A hook need not read its input.
-    let sent = child.stdin.take().map(|mut pipe| pipe.write_all(state.as_bytes()));
-    drop(sent);
     let output = supervise(&mut child, hook.timeout.map(Duration::from_secs));
     let status = match output {
         Ok((status, _)) if status.success() => return Ok(()),
@@ -47,6 +45,16 @@ fn run(hook: &Hook, state: &str) -> Result<()> {
         Err(error) => error.to_string(),
     };
     Err(Error::message(format!("{:?}: {status}", hook.path)))
+}
+
+/// The state as a file in memory: a hook need not read it, and nobody waits for that.
+fn input(state: &str) -> Result<File> {
+    let fail = |error| Error::io("write", "state for hook", &error);
+    let memory = sys::fd::sealable_memfd("state")
+        .map_err(|errno| Error::os("memfd_create", "state", errno))?;
+    let mut file = File::from(memory);
+    file.write_all(state.as_bytes()).and_then(|()| file.rewind()).map_err(fail)?;
+    Ok(file)
 }
 
 /// Waits for the end of the hook's output and of the hook, at most `timeout`.

@@ -31,8 +31,10 @@
 //! lets a program live must allow.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use crate::error::{Error, Result};
@@ -88,8 +90,22 @@ impl ParentEnd {
         sys::socket::send(self.0.as_fd(), &[GO], &[])
     }
 
-    /// Waits for the child's next word.
-    pub(crate) fn receive(&self) -> Result<Report> {
+    /// Waits for the child's next word, at most `patience` where that is limited.
+    ///
+    /// # Errors
+    /// When the child says nothing in time: it may hang in the kernel, on a dead network file
+    /// system for example.
+    pub(crate) fn receive(&self, patience: Option<Duration>) -> Result<Report> {
+        if let Some(patience) = patience {
+            let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+            let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut fds, timeout) == Ok(0) {
+                return Err(Error::message(format!(
+                    "the container process did not answer within {} s",
+                    patience.as_secs()
+                )));
+            }
+        }
         let mut buffer = [0_u8; MAX_MESSAGE];
         let mut received = sys::socket::receive(self.0.as_fd(), &mut buffer);
         // A child that ended with words of ours unread is told of first, its last words after.

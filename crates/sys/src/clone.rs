@@ -71,7 +71,7 @@ pub fn clone3(flags: CloneFlags, cgroup: Option<BorrowedFd<'_>>) -> nix::Result<
         Ok(0) => Ok(Cloned::Child),
         Ok(pid) => parent(pid, pidfd),
         Err(Errno::ENOSYS) if cgroup.is_some() => Err(Errno::E2BIG),
-        Err(Errno::ENOSYS) => clone_legacy(flags),
+        Err(Errno::ENOSYS | Errno::EPERM) if cgroup.is_none() => clone_legacy(flags),
         Err(errno) => Err(errno),
     }
 }

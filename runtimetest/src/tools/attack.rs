@@ -88,7 +88,7 @@ pub(super) fn without(args: &[&str]) -> i32 {
     let Some(numbers) = names.split(',').map(number).collect::<Option<Vec<i64>>>() else {
         return complain(args, names, &"a system call this tool does not know");
     };
-    if let Err(errno) = crate::raw::forget_syscalls(&numbers) {
+    if let Err(errno) = raw::forget_syscalls(&numbers) {
         return complain(args, names, &std::io::Error::from_raw_os_error(errno));
     }
     complain(args, command, &std::process::Command::new(command).args(rest).exec())

@@ -2,11 +2,14 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns};
+use nix::sys::stat::Mode;
 use sys::{Proc, Root};
 
 use super::console::Terminal;
-use super::{Filter, Setting, begin, credentials, session};
+use super::{CLONE_NEWTIME, Filter, Setting, begin, credentials, session};
 use crate::error::{Error, Result};
 use crate::plan::Process;
 use crate::sync::ChildEnd;
@@ -19,7 +22,7 @@ pub(crate) struct ExecContext<'a> {
     /// The container's id.
     pub(crate) id: &'a str,
     /// The container's first process, whose namespaces are joined.
-    pub(crate) init: &'a OwnedFd,
+    pub(crate) target: JoinTarget<'a>,
     /// Which of them, besides its pid namespace; none when the process was born in them.
     pub(crate) namespaces: CloneFlags,
     /// Root directory of the container, where it has no mount namespace of its own.
@@ -53,7 +56,7 @@ fn steps(context: &ExecContext<'_>, channel: &ChildEnd) -> Result<std::convert::
     let process = context.process;
     begin(channel, &context.join_files, context.wait_first)?;
     if !context.namespaces.is_empty() {
-        join(context.init, context.namespaces)?;
+        enter_all(&context.target, context.namespaces)?;
     }
     if let Some(root) = &context.root {
         let fail = |errno| Error::os("enter", "root of container", errno);
@@ -65,9 +68,9 @@ fn steps(context: &ExecContext<'_>, channel: &ChildEnd) -> Result<std::convert::
     session(context.new_keyring, context.id)?;
     let proc = Proc::open().map_err(|errno| Error::os("open private", "proc", errno))?;
     if process.terminal {
-        let flags = nix::fcntl::OFlag::O_PATH | nix::fcntl::OFlag::O_CLOEXEC;
-        let root = nix::fcntl::open("/", flags, nix::sys::stat::Mode::empty())
-            .map_err(|errno| Error::os("open", "/", errno))?;
+        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+        let root =
+            open("/", flags, Mode::empty()).map_err(|errno| Error::os("open", "/", errno))?;
         let size = process.console_size.or(context.terminal_size);
         let terminal = Terminal::open(&Root::new(root), size)?;
         channel.console(terminal.master())?;
@@ -84,8 +87,52 @@ fn steps(context: &ExecContext<'_>, channel: &ChildEnd) -> Result<std::convert::
     executable.exec(process, context.filter.as_ref())
 }
 
-/// Joins all namespaces of the process behind `init` in one call, where the kernel can (5.8).
-fn join(init: &OwnedFd, namespaces: CloneFlags) -> Result<()> {
-    setns(init.as_fd(), namespaces)
-        .map_err(|errno| Error::os("join", "namespaces of container", errno))
+/// A process whose namespaces are joined.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct JoinTarget<'a> {
+    /// Its pidfd.
+    pub(crate) pidfd: &'a OwnedFd,
+    /// Its number, for kernels that need paths.
+    pub(crate) pid: i32,
+}
+
+/// Names in /proc/PID/ns, in the order of joining: the user namespace gives the right to join the
+/// others, the mount namespace takes /proc away.
+const NAMES: [(&str, i32); 8] = [
+    ("user", CloneFlags::CLONE_NEWUSER.bits()),
+    ("ipc", CloneFlags::CLONE_NEWIPC.bits()),
+    ("uts", CloneFlags::CLONE_NEWUTS.bits()),
+    ("net", CloneFlags::CLONE_NEWNET.bits()),
+    ("cgroup", CloneFlags::CLONE_NEWCGROUP.bits()),
+    ("time", CLONE_NEWTIME),
+    ("pid", CloneFlags::CLONE_NEWPID.bits()),
+    ("mnt", CloneFlags::CLONE_NEWNS.bits()),
+];
+
+/// Joins several namespaces of a process in one call, where the kernel can (Linux 5.8).
+pub(crate) fn enter_all(target: &JoinTarget<'_>, namespaces: CloneFlags) -> Result<()> {
+    match setns(target.pidfd, namespaces) {
+        Err(Errno::EINVAL) => enter_each(target, namespaces),
+        other => other.map_err(|errno| Error::os("join", "namespaces of container", errno)),
+    }
+}
+
+fn enter_each(target: &JoinTarget<'_>, namespaces: CloneFlags) -> Result<()> {
+    let wanted = NAMES.iter().filter(|(_, flag)| namespaces.bits() & flag != 0);
+    // All are opened before any is joined: afterwards their paths may lead elsewhere.
+    let opened: Vec<_> = wanted
+        .map(|(name, flag)| {
+            let path = format!("/proc/{}/ns/{name}", target.pid);
+            open(path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+                .map(|fd| (fd, *flag))
+                .map_err(|errno| Error::os("open namespace", &path, errno))
+        })
+        .collect::<Result<_>>()?;
+    // The number may have passed on meanwhile; the pidfd tells.
+    sys::pidfd::send_signal(target.pidfd.as_fd(), 0)
+        .map_err(|_| Error::message("container not running"))?;
+    opened.iter().try_for_each(|(fd, flag)| {
+        setns(fd, CloneFlags::from_bits_retain(*flag))
+            .map_err(|errno| Error::os("join", "namespaces of container", errno))
+    })
 }

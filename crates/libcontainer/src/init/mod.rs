@@ -32,8 +32,11 @@ use crate::sync::ChildEnd;
 pub(crate) use credentials::Setting;
 pub(crate) use exec::Executable;
 pub(crate) use filter::Filter;
-pub(crate) use join::{ExecContext, run as run_exec};
+pub(crate) use join::{ExecContext, JoinTarget, enter_all, run as run_exec};
 pub(crate) use prepared::Prepared;
+
+/// `CLONE_NEWTIME`; it overlaps the signal bits of clone(2) and so is no part of `CloneFlags`.
+pub(crate) const CLONE_NEWTIME: i32 = 0x80;
 
 /// Everything that the first process of a container needs, made before the clone.
 #[derive(Debug)]

@@ -50,12 +50,16 @@ pub(super) struct LateReadonly(Vec<OwnedFd>);
 
 impl LateReadonly {
     pub(super) fn apply(self) -> Result<()> {
+        let attr = MountAttr::attributes(ATTR_RDONLY, 0);
         self.0.iter().try_for_each(|mount| {
-            mount::set_attributes_attached(
-                mount.as_fd(),
-                MountAttr::attributes(ATTR_RDONLY, 0),
-                false,
-            )
+            match mount::set_attributes_attached(mount.as_fd(), attr, false) {
+                // A mount in a detached tree cannot be changed, but covered by a changed copy.
+                Err(Errno::EINVAL) => mount::clone_mount(mount.as_fd(), true).and_then(|copy| {
+                    mount::set_attributes(copy.as_fd(), attr, false)?;
+                    mount::attach(copy.as_fd(), mount.as_fd())
+                }),
+                other => other,
+            }
             .map_err(|errno| Error::os("make read-only", "tmpfs", errno))
         })
     }

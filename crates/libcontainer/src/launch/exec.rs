@@ -1,16 +1,16 @@
 //! The runtime's side of `exec`.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use nix::sched::{CloneFlags, setns};
 use sys::clone::{Cloned, clone3};
 
 use super::handover::{self, Listener};
-use super::namespaces::{CLONE_NEWTIME, relay};
+use super::namespaces::relay;
 use super::{Entrance, Launched, cgroup_error};
 use crate::error::{Error, Result};
-use crate::init::{ExecContext, Filter, run_exec};
+use crate::init::{CLONE_NEWTIME, ExecContext, Filter, JoinTarget, enter_all, run_exec};
 use crate::plan::Process;
 use crate::state::{ExecDefaults, State};
 use crate::sync::{Report, pair};
@@ -37,13 +37,17 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
     let all = CloneFlags::from_bits_retain(launch.state.namespaces);
     let pid_namespace = all & CloneFlags::CLONE_NEWPID;
     let time_namespace = all & CloneFlags::from_bits_retain(CLONE_NEWTIME);
-    let needs_relay = all.contains(CloneFlags::CLONE_NEWUSER) && !nix::unistd::geteuid().is_root();
+    // Asked before the clone: in a user namespace the answer is another.
+    let unprivileged = !nix::unistd::geteuid().is_root();
+    let needs_relay = all.contains(CloneFlags::CLONE_NEWUSER) && unprivileged;
     let (parent, child) = pair()?;
+    let pid = launch.state.init.map_or(0, |init| init.pid);
+    let target = JoinTarget { pidfd: launch.init, pid };
     let root = root_of(&launch)?;
     let (cloned, in_v2) = if needs_relay {
         let flags = CloneFlags::CLONE_PARENT;
         let spawn = || {
-            enter(launch.init, all)?;
+            enter_all(&target, all)?;
             clone3(flags, None).map_err(|errno| Error::os("clone process", "", errno))
         };
         (relay(spawn)?, false)
@@ -52,7 +56,7 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
         let born_in = pid_namespace | time_namespace;
         let way_back = WayBack::open(born_in)?;
         if !born_in.is_empty() {
-            enter(launch.init, born_in)?;
+            enter_all(&target, born_in)?;
         }
         let cloned = super::namespaces::clone_into(CloneFlags::empty(), entrance.v2.as_ref())?;
         if matches!(cloned.0, Cloned::Parent { .. }) {
@@ -60,7 +64,8 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
         }
         cloned
     };
-    let wait_first = entrance.lacks_v2(in_v2);
+    // Files in /proc/PID are closed to the unprivileged once the process has protected itself.
+    let wait_first = entrance.lacks_v2(in_v2) || unprivileged;
     let (pid, pidfd) = match cloned {
         Cloned::Parent { pid, pidfd } => (pid, pidfd),
         Cloned::Child => {
@@ -68,7 +73,7 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
             let context = ExecContext {
                 process: launch.process,
                 id: &launch.state.id,
-                init: launch.init,
+                target,
                 namespaces: if needs_relay {
                     CloneFlags::empty()
                 } else {
@@ -97,12 +102,6 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
             Err(error)
         }
     }
-}
-
-/// Joins namespaces of the process behind `init`.
-fn enter(init: &OwnedFd, namespaces: CloneFlags) -> Result<()> {
-    setns(init.as_fd(), namespaces)
-        .map_err(|errno| Error::os("join", "namespaces of container", errno))
 }
 
 /// The container's root directory, where it shares the mount namespace with others.
@@ -174,7 +173,7 @@ fn attend(
     console_socket: Option<&OwnedFd>,
 ) -> Result<()> {
     loop {
-        match launched.channel.receive()? {
+        match launched.channel.receive(Some(super::PATIENCE))? {
             Report::Console(master) => {
                 launched.console = handover::deliver_console(master, console_socket)?;
             }

@@ -7,9 +7,11 @@ mod namespaces;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use sys::clone::Cloned;
 
@@ -23,6 +25,11 @@ use crate::sync::{ParentEnd, Report, pair};
 pub(crate) use exec::{ExecLaunch, launch_exec};
 pub(crate) use handover::{send_pidfd, write_pid_file};
 pub(crate) use namespaces::foreign as foreign_namespaces;
+
+/// How long a process may take for one part of its set-up; engines give up after four minutes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(200);
+/// How long a killed process may take to be gone.
+const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A container process that is all set up and waits for the last word.
 #[derive(Debug)]
@@ -43,18 +50,19 @@ impl Launched {
     /// Lets the process go on; if it has failed meanwhile, the error is its own.
     fn go(&self) -> Result<()> {
         let Err(_) = self.channel.go() else { return Ok(()) };
-        match self.channel.receive() {
+        match self.channel.receive(Some(KILL_PATIENCE)) {
             Ok(Report::Failed(text)) => Err(Error::message(text)),
             _ => Err(self.death()),
         }
     }
 
-    /// Waits until the process has become the user's program.
+    /// Waits until the process has become the user's program, at most `patience` where that is
+    /// limited.
     ///
     /// # Errors
     /// Why it could not.
-    pub(crate) fn wait_started(&self) -> Result<()> {
-        match self.channel.receive()? {
+    pub(crate) fn wait_started(&self, patience: Option<Duration>) -> Result<()> {
+        match self.channel.receive(patience)? {
             Report::Failed(text) => {
                 self.reap();
                 Err(Error::message(text))
@@ -69,8 +77,11 @@ impl Launched {
         self.reap();
     }
 
+    /// Not for ever: one that hangs in the kernel is left to whoever adopts it.
     fn reap(&self) {
-        let _ = waitpid(Pid::from_raw(self.pid), None);
+        let mut fds = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
+        let _ = poll(&mut fds, PollTimeout::try_from(KILL_PATIENCE).unwrap_or(PollTimeout::MAX));
+        let _ = waitpid(Pid::from_raw(self.pid), Some(WaitPidFlag::WNOHANG));
     }
 
     /// How the process died that should not have.
@@ -142,12 +153,15 @@ impl Launch<'_> {
         }
         let entrance = Entrance::open(state.cgroup.as_ref())?;
         let namespaces = &self.plan.namespaces;
+        // Asked before the clone: in a user namespace the answer is another.
+        let unprivileged = !nix::unistd::geteuid().is_root();
         let (parent, child) = pair()?;
         let (cloned, in_v2) =
             namespaces::spawn_into(namespaces, entrance.v2.as_ref().map(AsFd::as_fd))?;
         // The root of a cgroup namespace is the cgroup that its maker is in.
         let cgroup_first = namespaces.cgroup == Namespace::New && entrance.lacks_v2(in_v2);
-        self.options.wait_first = namespaces.user == Namespace::New || cgroup_first;
+        // Files in /proc/PID are closed to the unprivileged once the process has protected itself.
+        self.options.wait_first = namespaces.user == Namespace::New || cgroup_first || unprivileged;
         let filter = prepared.filter.clone();
         let (pid, pidfd) = match cloned {
             Cloned::Parent { pid, pidfd } => (pid, pidfd),
@@ -237,8 +251,10 @@ impl Launch<'_> {
             launched.go()?;
         }
         let rlimits = self.plan.process.as_ref().map_or(&[][..], |process| &process.rlimits);
+        // A createContainer hook may take as long as its own timeout lets it.
+        let patience = hooks.create_container.is_empty().then_some(PATIENCE);
         loop {
-            match launched.channel.receive()? {
+            match launched.channel.receive(patience)? {
                 Report::Hooks if awaits_hooks => {
                     awaits_hooks = false;
                     let json = state.for_hooks(Status::Created, launched.pid);

@@ -12,13 +12,10 @@ use nix::unistd::Pid;
 use sys::clone::{Cloned, clone3, exit_now};
 
 use crate::error::{Error, Result};
+use crate::init::CLONE_NEWTIME;
 use crate::plan::{IdMap, Namespace, Namespaces, TimeOffset};
 
-/// `CLONE_NEWTIME`; it overlaps the signal bits of clone(2) and so is no part of `CloneFlags`.
-pub(crate) const CLONE_NEWTIME: i32 = 0x80;
-
-/// Kind of namespace: its name in /proc/PID/ns (for the caller's children where that differs), its
-/// flag, and where the plan has it.
+/// Kind of namespace: its name in /proc/PID/ns, its flag, and where the plan has it.
 struct Kind {
     own: &'static str,
     flag: i32,
@@ -31,8 +28,8 @@ const VISITED: [Kind; 6] = [
     Kind { own: "ipc", flag: CloneFlags::CLONE_NEWIPC.bits(), of: |all| &all.ipc },
     Kind { own: "uts", flag: CloneFlags::CLONE_NEWUTS.bits(), of: |all| &all.uts },
     Kind { own: "cgroup", flag: CloneFlags::CLONE_NEWCGROUP.bits(), of: |all| &all.cgroup },
-    Kind { own: "pid_for_children", flag: CloneFlags::CLONE_NEWPID.bits(), of: |all| &all.pid },
-    Kind { own: "time_for_children", flag: CLONE_NEWTIME, of: |all| &all.time },
+    Kind { own: "pid", flag: CloneFlags::CLONE_NEWPID.bits(), of: |all| &all.pid },
+    Kind { own: "time", flag: CLONE_NEWTIME, of: |all| &all.time },
 ];
 
 /// The flags for clone3(2): all that is new. A cgroup namespace takes its root from the cgroup that
@@ -200,7 +197,7 @@ pub(crate) fn relay(spawn: impl FnOnce() -> Result<Cloned>) -> Result<Cloned> {
         },
     };
     drop(child);
-    let answer = parent.receive();
+    let answer = parent.receive(Some(super::PATIENCE));
     let _ = waitpid(Pid::from_raw(relay), None);
     match answer? {
         crate::sync::Report::Handle(pidfd) => Ok(Cloned::Parent { pid: pid_of(&pidfd)?, pidfd }),

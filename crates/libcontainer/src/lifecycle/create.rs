@@ -51,6 +51,10 @@ impl<'a> Creation<'a> {
         terminal: Terminal,
     ) -> Result<Self> {
         check_id(&options.id)?;
+        let dir = StateDir::new(&runtime.root, &options.id);
+        if dir.exists() {
+            return Err(StateDir::taken());
+        }
         let listen_fds = listen_fds();
         let preserve_fds = options.preserve_fds.saturating_add(listen_fds);
         protect_descriptors(preserve_fds)?;
@@ -71,7 +75,6 @@ impl<'a> Creation<'a> {
         check_terminal(&plan, options, terminal)?;
         let (cgroup, layout) = cgroup(runtime, &plan, &options.id)?;
         let state = state(&plan, &options.id, cgroup)?;
-        let dir = StateDir::new(&runtime.root, &options.id);
         dir.create()?;
         pass_listen_fds(&mut plan, listen_fds);
         plan.process.iter_mut().for_each(without_absent_modules);
@@ -270,6 +273,7 @@ fn state(plan: &Plan, id: &str, cgroup: Option<Cgroup>) -> Result<State> {
         init: None,
         cgroup,
         namespaces: foreign_namespaces(&plan.namespaces),
+        slow_start: !plan.hooks.start_container.is_empty(),
         has_process: plan.process.is_some(),
         own_mounts: plan.namespaces.mount == Namespace::New,
         poststart: plan.hooks.poststart.clone(),

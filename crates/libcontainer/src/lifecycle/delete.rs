@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use super::create::protect_descriptors;
 use super::options::check_id;
 use super::{Container, Runtime, cgroup_error, wait_gone};
 use crate::error::{Error, Result};
@@ -19,15 +20,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// When it is not stopped, or something of it does not go away.
 pub fn delete(runtime: &Runtime, id: &str, force: bool) -> Result<()> {
     check_id(id)?;
+    protect_descriptors(0)?;
     let dir = StateDir::new(&runtime.root, id);
     if force && !dir.exists() {
         return Ok(());
     }
     let state = match dir.load() {
-        // `create` was stopped before it had written anything down, so it had made nothing.
         Err(error) if force => {
             crate::warn(&error.to_string());
-            return dir.remove();
+            match dir.salvage()? {
+                Some(state) => state,
+                // `create` was stopped before it had written anything down: it had made nothing.
+                None => return dir.remove(),
+            }
         }
         other => other?,
     };

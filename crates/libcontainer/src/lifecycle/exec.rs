@@ -7,7 +7,7 @@ use super::foreground::Foreground;
 use super::{Container, ExecOptions, Runtime, cgroup_error, not_running};
 use crate::error::{Error, Result};
 use crate::init::Filter;
-use crate::launch::{ExecLaunch, launch_exec, send_pidfd, write_pid_file};
+use crate::launch::{ExecLaunch, PATIENCE, launch_exec, send_pidfd, write_pid_file};
 use crate::plan::{self, Process};
 use crate::spec;
 use crate::state::{ExecDefaults, Status};
@@ -59,7 +59,7 @@ pub fn exec(runtime: &Runtime, options: &ExecOptions) -> Result<i32> {
     })?;
     let started = launched
         .release()
-        .and_then(|()| launched.wait_started())
+        .and_then(|()| launched.wait_started(Some(PATIENCE)))
         .and_then(|()| {
             // Only now: a pid file means that the program did start.
             options.pid_file.as_ref().map_or(Ok(()), |path| write_pid_file(path, launched.pid))

@@ -12,6 +12,7 @@ mod ps;
 mod run;
 mod start;
 mod state;
+mod update;
 
 use nix::sys::signal::Signal;
 
@@ -29,6 +30,7 @@ pub use ps::ps;
 pub use run::run;
 pub use start::start;
 pub use state::state;
+pub use update::update;
 
 /// A container that exists.
 struct Container {

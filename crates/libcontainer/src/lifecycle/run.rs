@@ -6,6 +6,7 @@ use super::foreground::Foreground;
 use super::{RunOptions, Runtime};
 use crate::error::{Error, Result};
 use crate::hooks;
+use crate::launch::PATIENCE;
 use crate::state::Status;
 
 /// Runs a container; gives the exit status of its program, 128 + N for signal N. With `detach`
@@ -34,7 +35,9 @@ pub fn run(runtime: &Runtime, options: &RunOptions) -> Result<i32> {
         .hand_over()?
         .or_undo(|creation| {
             let Some(launched) = &creation.launched else { return Ok(()) };
-            launched.wait_started()?;
+            // A startContainer hook may take as long as its own timeout lets it.
+            let hooks = &creation.plan.hooks.start_container;
+            launched.wait_started(hooks.is_empty().then_some(PATIENCE))?;
             let state = creation.state.for_hooks(Status::Running, launched.pid);
             hooks::run_all("poststart", &creation.state.poststart, &state)
         })?;

@@ -1,14 +1,17 @@
 //! `start`
 
 use std::io::Read;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::create::protect_descriptors;
 use super::{Container, Runtime, not_running};
 use crate::error::{Error, Result};
 use crate::hooks;
+use crate::launch::PATIENCE;
 use crate::state::Status;
 
 /// Has a created container run its program.
@@ -16,6 +19,7 @@ use crate::state::Status;
 /// # Errors
 /// When it is not in the state `created`, or its program could not be run.
 pub fn start(runtime: &Runtime, id: &str) -> Result<()> {
+    protect_descriptors(0)?;
     let container = Container::load(runtime, id)?;
     let status = container.status();
     if status != Status::Created {
@@ -35,7 +39,7 @@ pub fn start(runtime: &Runtime, id: &str) -> Result<()> {
     nix::unistd::write(&start, &[0])
         .map_err(|_| Error::message("cannot start a container that has stopped"))?;
     drop(start);
-    wait_started(result)?;
+    wait_started(result, (!container.state.slow_start).then_some(PATIENCE))?;
     if !container.state.has_process {
         // runtime.md has `start` generate an error then and leaves open how it is shown. The exit
         // code stays 0, as under crun: that is what the OCI runtime-tools suite looks at.
@@ -54,11 +58,22 @@ pub fn start(runtime: &Runtime, id: &str) -> Result<()> {
 }
 
 /// Waits for execve(2): end-of-file, or the reason why it failed.
-fn wait_started(result: std::os::fd::OwnedFd) -> Result<()> {
+fn wait_started(result: OwnedFd, patience: Option<Duration>) -> Result<()> {
+    let timeout = match patience.map(PollTimeout::try_from) {
+        Some(Ok(timeout)) => timeout,
+        _ => PollTimeout::NONE,
+    };
     let mut fds = [PollFd::new(result.as_fd(), PollFlags::POLLIN)];
-    while let Err(errno) = poll(&mut fds, PollTimeout::NONE) {
-        if errno != Errno::EINTR {
-            return Err(Error::os("poll", "status FIFO", errno));
+    loop {
+        match poll(&mut fds, timeout) {
+            Ok(0) => {
+                return Err(Error::message(
+                    "the container process did not run its program in time",
+                ));
+            }
+            Ok(_) => break,
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Error::os("poll", "status FIFO", errno)),
         }
     }
     let mut text = String::new();

@@ -1,58 +1,18 @@
 //! `process.capabilities`: names to bit masks, and what the kernel would not grant taken out.
 
+use std::str::FromStr;
+
+use caps::Capability;
 use oci_spec::runtime::{Capabilities, LinuxCapabilities};
 
 use super::CapabilitySets;
 use super::check::warning;
 
-/// Names of capabilities(7) without `CAP_`, at the place of their number.
-const NAMES: &[&str] = &[
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "SETGID",
-    "SETUID",
-    "SETPCAP",
-    "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_ADMIN",
-    "NET_RAW",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "SYS_MODULE",
-    "SYS_RAWIO",
-    "SYS_CHROOT",
-    "SYS_PTRACE",
-    "SYS_PACCT",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_NICE",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "MKNOD",
-    "LEASE",
-    "AUDIT_WRITE",
-    "AUDIT_CONTROL",
-    "SETFCAP",
-    "MAC_OVERRIDE",
-    "MAC_ADMIN",
-    "SYSLOG",
-    "WAKE_ALARM",
-    "BLOCK_SUSPEND",
-    "AUDIT_READ",
-    "PERFMON",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-];
-
 /// The names of all known capabilities (`CAP_CHOWN`, …) in the order of their numbers.
 pub fn capability_names() -> Vec<String> {
-    NAMES.iter().map(|name| format!("CAP_{name}")).collect()
+    let mut all: Vec<Capability> = caps::all().into_iter().collect();
+    all.sort_unstable_by_key(|capability| capability.index());
+    all.iter().map(ToString::to_string).collect()
 }
 
 /// The number of a capability; its name may be in lower case and may lack `CAP_`, as the command line allows.
@@ -62,7 +22,7 @@ pub fn capability_number(name: &str) -> Option<u8> {
 }
 
 fn number(name: &str) -> Option<u8> {
-    NAMES.iter().position(|known| *known == name).and_then(|index| u8::try_from(index).ok())
+    Capability::from_str(&format!("CAP_{name}")).ok().map(|capability| capability.index())
 }
 
 /// The five sets as the process will have them.
@@ -139,6 +99,9 @@ fn taken_out(set: &mut u64, allowed: u64) -> Vec<String> {
 }
 
 fn names(mask: u64) -> Vec<String> {
-    let set = NAMES.iter().enumerate().filter(|(index, _)| mask >> index & 1 == 1);
-    set.map(|(_, name)| format!("CAP_{name}")).collect()
+    let name = |number: usize, known: &[String]| {
+        known.get(number).cloned().unwrap_or_else(|| format!("capability {number}"))
+    };
+    let known = capability_names();
+    (0..64).filter(|number| mask >> number & 1 == 1).map(|number| name(number, &known)).collect()
 }

@@ -26,7 +26,7 @@ pub(super) fn namespaces(
         return Err(Error::config("/linux/namespaces", text));
     }
     if plan.mount == Namespace::Inherit {
-        let text = "no mount namespace: the container's mounts are made in the runtime's own and stay there";
+        let text = "no mount namespace: the container's mounts are made in a tree that only its processes see";
         warnings.push(warning("/linux/namespaces", text));
     }
     Ok(plan)

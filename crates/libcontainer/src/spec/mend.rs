@@ -35,6 +35,17 @@ pub(super) fn process(document: &mut Value, warnings: &mut Vec<String>) {
     mend_process(document, "", warnings);
 }
 
+/// Mends a `linux.resources` document: one that does not name a pids limit sets none.
+pub(super) fn resources(document: &mut Value) {
+    drop_nulls(document);
+    let unset = |pids: &Value| pids.get("limit").is_none();
+    if document.get("pids").is_some_and(unset)
+        && let Some(document) = document.as_object_mut()
+    {
+        document.remove("pids");
+    }
+}
+
 /// To Go, a null member is an absent one.
 fn drop_nulls(value: &mut Value) {
     match value {

@@ -6,7 +6,7 @@ mod template;
 
 use std::path::Path;
 
-use oci_spec::runtime::{Process, Spec};
+use oci_spec::runtime::{LinuxResources, Process, Spec};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -40,6 +40,20 @@ pub fn load_with_warnings(path: &Path) -> Result<(Spec, Vec<String>)> {
 /// As for [`load`].
 pub fn load_process(path: &Path) -> Result<(Process, Vec<String>)> {
     read(path, mend::process)
+}
+
+/// Parses what `update --resources` is given; the second value is what was passed over.
+///
+/// # Errors
+/// As for [`load`].
+pub fn parse_resources(text: &[u8]) -> Result<(LinuxResources, Vec<String>)> {
+    let path = Path::new("resources");
+    let mut document: Value =
+        serde_json::from_slice(text).map_err(|error| Fault::new(text, &error).into_error(path))?;
+    mend::resources(&mut document);
+    serde_json::from_value(document)
+        .map(|resources| (resources, Vec::new()))
+        .map_err(|error| Error::message(format!("parse resources: {error}")))
 }
 
 /// Parses config.json from memory. `path` is for messages.

@@ -51,11 +51,14 @@ impl StateDir {
             private(false).create(&self.path)
         });
         made.map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => {
-                Error::message("container with given ID already exists")
-            }
+            std::io::ErrorKind::AlreadyExists => Self::taken(),
             _ => Error::io("mkdir", &self.path, &error),
         })
+    }
+
+    /// The error for an id that another container has.
+    pub(crate) fn taken() -> Error {
+        Error::message("container with given ID already exists")
     }
 
     /// Whether the directory is there.
@@ -82,6 +85,24 @@ impl StateDir {
             )));
         }
         Ok(state)
+    }
+
+    /// What can be read of a state.json that [`StateDir::load`] refuses; `None` when nothing can.
+    ///
+    /// # Errors
+    /// When it is a whole document of another version: its container is that version's to delete.
+    pub(crate) fn salvage(&self) -> Result<Option<State>> {
+        let path = self.path.join(STATE);
+        let Ok(bytes) = std::fs::read(&path) else { return Ok(None) };
+        if let Ok(state) = serde_json::from_slice(&bytes) {
+            return Ok(Some(state));
+        }
+        match serde_json::from_slice::<serde_json::Value>(&bytes) {
+            Ok(document) if document.get("init").is_some_and(|init| !init.is_null()) => {
+                Err(Error::message(format!("{path:?}: written by another version of this program")))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Replaces state.json.
@@ -196,7 +217,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     })
 }
 
-/// Opens a new file `.NAME.tmp` beside `path`.
+/// Opens a new file `.NAME.PID` beside `path`.
 pub(crate) fn open_beside(path: &Path, mode: u32) -> Result<(PathBuf, File)> {
     use std::os::unix::fs::PermissionsExt;
     let mut name = std::ffi::OsString::from(".");

@@ -5,6 +5,8 @@ use std::os::fd::OwnedFd;
 use serde::{Deserialize, Serialize};
 
 use nix::errno::Errno;
+use procfs::FromRead;
+use procfs::process::Stat;
 
 /// A process, told from a later one with the same number by when it started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +40,7 @@ impl InitProcess {
     pub(crate) fn liveness(&self) -> Liveness {
         match stat(self.pid) {
             Ok((state, start_time))
-                if start_time == self.start_time && !matches!(state, b'Z' | b'X' | b'x') =>
+                if start_time == self.start_time && !matches!(state, 'Z' | 'X' | 'x') =>
             {
                 Liveness::Alive
             }
@@ -61,21 +63,10 @@ impl InitProcess {
 }
 
 /// State letter and start time of /proc/PID/stat.
-fn stat(pid: i32) -> nix::Result<(u8, u64)> {
-    use std::io::Read;
-    // The kernel gives the whole line to one read(2); it has at most 52 numbers and a short name.
-    let mut buffer = [0_u8; 2048];
-    let mut file = std::fs::File::open(format!("/proc/{pid}/stat")).map_err(|_| Errno::ESRCH)?;
-    let length = file.read(&mut buffer).map_err(|_| Errno::ESRCH)?;
-    let text = &buffer[..length];
-    // The command name in parentheses may hold anything, parentheses and spaces too.
-    let end = text.iter().rposition(|&byte| byte == b')').ok_or(Errno::EINVAL)?;
-    let rest = std::str::from_utf8(&text[end + 1..]).map_err(|_| Errno::EINVAL)?;
-    let mut fields = rest.split_ascii_whitespace();
-    let state = fields.next().and_then(|field| field.bytes().next()).ok_or(Errno::EINVAL)?;
-    // state is field 3, start time field 22.
-    let start = fields.nth(18).and_then(|field| field.parse().ok()).ok_or(Errno::EINVAL)?;
-    Ok((state, start))
+fn stat(pid: i32) -> nix::Result<(char, u64)> {
+    let file = std::fs::File::open(format!("/proc/{pid}/stat")).map_err(|_| Errno::ESRCH)?;
+    let stat = Stat::from_read(file).map_err(|_| Errno::ESRCH)?;
+    Ok((stat.state, stat.starttime))
 }
 
 #[cfg(test)]

@@ -53,6 +53,8 @@ pub(crate) struct State {
     pub cgroup: Option<libcgroups::Cgroup>,
     /// `CLONE_NEW*` bits of the namespaces that are not the runtime's own.
     pub namespaces: i32,
+    /// Whether it has startContainer hooks, which take the time they take.
+    pub slow_start: bool,
     /// Whether config.json has a `process`.
     pub has_process: bool,
     /// Whether its mount namespace was made for it; else its root is a mount that only its
