@@ -31,7 +31,7 @@ fn v2(mounter: &Mounter<'_>, entry: &Mount) -> Result<()> {
         .root
         .make_dir(&entry.destination)
         .map_err(|errno| Error::os("create mount point", &entry.destination, errno))?;
-    mounter.check_proc(entry, target.as_fd())?;
+    mounter.check_proc(entry, target.as_fd(), None)?;
     let no_options = FilesystemOptions::default();
     let fresh = || new_filesystem("cgroup2", "cgroup", &no_options, 0);
     let tree = match &mounter.cgroup_views.v2 {

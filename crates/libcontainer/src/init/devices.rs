@@ -117,6 +117,7 @@ fn bind_node(root: &Root, device: &Device, source: Option<&OwnedFd>) -> Result<(
     sys::mount::attach(source.as_fd(), target.as_fd()).map_err(fail)
 }
 
+#[expect(clippy::disallowed_methods, reason = "the host's own /proc, before the root is changed")]
 fn links(parents: &mut Parents<'_>) -> Result<()> {
     for (text, name) in LINKS {
         let path = Path::new("/dev").join(name);

@@ -52,6 +52,7 @@ pub(crate) fn run(context: &ExecContext<'_>, channel: &ChildEnd) -> ! {
     sys::clone::exit_now(1)
 }
 
+#[expect(clippy::disallowed_methods, reason = "the root directory itself is no link")]
 fn steps(context: &ExecContext<'_>, channel: &ChildEnd) -> Result<std::convert::Infallible> {
     let process = context.process;
     begin(channel, &context.join_files, context.wait_first)?;
@@ -117,6 +118,10 @@ pub(crate) fn enter_all(target: &JoinTarget<'_>, namespaces: CloneFlags) -> Resu
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the host's own /proc, before the mount namespace is joined"
+)]
 fn enter_each(target: &JoinTarget<'_>, namespaces: CloneFlags) -> Result<()> {
     let wanted = NAMES.iter().filter(|(_, flag)| namespaces.bits() & flag != 0);
     // All are opened before any is joined: afterwards their paths may lead elsewhere.

@@ -4,6 +4,8 @@
 //! is trust anything that lies in the root file system. Each step names what failed; the error
 //! travels to the runtime as text.
 
+#![deny(clippy::disallowed_methods)]
+
 mod cgroup_mounts;
 mod console;
 mod copy_up;

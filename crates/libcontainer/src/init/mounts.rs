@@ -140,7 +140,7 @@ impl Mounter<'_> {
             }
             Err(_) => self.root.make_dir(&entry.destination).map_err(fail)?,
         };
-        self.check_proc(entry, target.as_fd())?;
+        self.check_proc(entry, target.as_fd(), None)?;
         let tmpfs = fstype == "tmpfs" || entry.destination == Path::new("/dev");
         let readonly_late = tmpfs && entry.attributes.set & ATTR_RDONLY != 0;
         let mut attributes = entry.attributes.set;
@@ -190,17 +190,22 @@ impl Mounter<'_> {
             self.root.make_file(&entry.destination)
         }
         .map_err(fail)?;
-        self.check_proc(entry, target.as_fd())?;
+        self.check_proc(entry, target.as_fd(), Some(tree))?;
         Ok(target)
     }
 
     /// Nothing may cover parts of a procfs but the few files above: what the runtime and security
     /// modules write there must reach the kernel.
-    pub(super) fn check_proc(&self, entry: &Mount, target: BorrowedFd<'_>) -> Result<()> {
+    pub(super) fn check_proc(
+        &self,
+        entry: &Mount,
+        target: BorrowedFd<'_>,
+        tree: Option<&OwnedFd>,
+    ) -> Result<()> {
         let magic = mount::filesystem_magic(target)
             .map_err(|errno| Error::os("statfs", &entry.destination, errno))?;
         let clean = lexically_clean(&entry.destination);
-        if clean == "/proc" && !is_procfs(entry) {
+        if clean == "/proc" && !is_procfs(entry, tree) {
             return Err(Error::message(
                 "\"/proc\" cannot be mounted because it is not of type proc",
             ));
@@ -208,7 +213,7 @@ impl Mounter<'_> {
         if magic != PROC_SUPER_MAGIC {
             return Ok(());
         }
-        if clean == "/proc" && is_procfs(entry) || PROC_COVERS.contains(&clean.as_str()) {
+        if clean == "/proc" && is_procfs(entry, tree) || PROC_COVERS.contains(&clean.as_str()) {
             return Ok(());
         }
         Err(Error::message(format!(
@@ -232,15 +237,13 @@ impl Mounter<'_> {
     }
 }
 
-/// Whether the mount shows a whole procfs.
-fn is_procfs(entry: &Mount) -> bool {
-    match &entry.kind {
-        MountKind::Filesystem { fstype, .. } => fstype == "proc",
-        MountKind::Bind { source, .. } => {
-            let root = std::fs::metadata(source);
-            root.is_ok_and(|root| std::os::unix::fs::MetadataExt::ino(&root) == PROC_ROOT_INODE)
-                && nix::sys::statfs::statfs(source)
-                    .is_ok_and(|fs| fs.filesystem_type() == nix::sys::statfs::PROC_SUPER_MAGIC)
+/// Whether the mount shows a whole procfs; `tree` is the source of a bind mount.
+fn is_procfs(entry: &Mount, tree: Option<&OwnedFd>) -> bool {
+    match (&entry.kind, tree) {
+        (MountKind::Filesystem { fstype, .. }, _) => fstype == "proc",
+        (MountKind::Bind { .. }, Some(tree)) => {
+            mount::filesystem_magic(tree) == Ok(PROC_SUPER_MAGIC)
+                && fstat(tree).is_ok_and(|root| root.st_ino == PROC_ROOT_INODE)
         }
         _ => false,
     }

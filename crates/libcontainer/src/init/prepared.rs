@@ -35,6 +35,7 @@ impl Prepared {
     ///
     /// # Errors
     /// What is missing, in the words of a failed mount.
+    #[expect(clippy::disallowed_methods, reason = "paths of the host, from config.json")]
     pub(crate) fn open(plan: &Plan) -> Result<Self> {
         let filter = plan.seccomp.as_ref().map(Filter::compile).transpose()?;
         if let Namespace::Join(path) = &plan.namespaces.mount {
@@ -81,6 +82,7 @@ fn opens_early(plan: &Plan) -> bool {
     plan.namespaces.user != Namespace::Inherit || shared
 }
 
+#[expect(clippy::disallowed_methods, reason = "the bundle's own path, from config.json")]
 fn open_rootfs(plan: &Plan) -> Result<Option<OwnedFd>> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let directory = open(&plan.rootfs.path, flags, Mode::empty())
@@ -113,6 +115,10 @@ pub(crate) fn clone_device(device: &Device) -> Result<OwnedFd> {
     clone_node(&device.path, kind, makedev(device.major.into(), device.minor.into()))
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a device of the host, and what was opened is checked"
+)]
 fn clone_node(path: &Path, kind: SFlag, number: u64) -> Result<OwnedFd> {
     let fail = |errno| Error::os("open device", path, errno);
     let handle = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()).map_err(fail)?;

@@ -35,6 +35,10 @@ pub(super) fn owns_mount_namespace(plan: &Plan) -> bool {
 /// In a mount namespace of its own the tree is mounted on itself, where hooks expect it. A
 /// namespace that others live in (the host's, or one joined by path) is left alone: there the tree
 /// stays detached, a root that only this container sees.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the bundle's own path; what it leads to is compared with what the runtime opened"
+)]
 pub(super) fn attach(plan: &Plan, prepared: &Prepared) -> Result<Root> {
     let rootfs = &plan.rootfs;
     if let Some(namespace) = &prepared.mount_namespace {

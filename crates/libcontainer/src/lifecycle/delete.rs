@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::create::protect_descriptors;
 use super::options::check_id;
-use super::{Container, Runtime, cgroup_error, wait_gone};
+use super::{Container, Runtime, cgroup_error, signal_all, wait_gone};
 use crate::error::{Error, Result};
 use crate::hooks;
 use crate::state::{State, StateDir, Status};
@@ -59,9 +59,7 @@ fn end(container: &Container) -> Result<()> {
         // Gone meanwhile is what is wanted.
         let _ = sys::pidfd::send_signal(pidfd.as_fd(), nix::libc::SIGKILL);
     }
-    if let Some(cgroup) = &container.state.cgroup {
-        cgroup.kill_all(nix::libc::SIGKILL).map_err(cgroup_error)?;
-    }
+    signal_all(&container.state, nix::libc::SIGKILL)?;
     wait_gone(init, PATIENCE)
 }
 
@@ -70,7 +68,7 @@ pub(super) fn remove(dir: &StateDir, state: &State) -> Result<()> {
     if let Some(cgroup) = &state.cgroup {
         // Processes of a container that shares its pid namespace outlive the first one.
         if state.namespaces & nix::sched::CloneFlags::CLONE_NEWPID.bits() == 0 {
-            cgroup.kill_all(nix::libc::SIGKILL).map_err(cgroup_error)?;
+            signal_all(state, nix::libc::SIGKILL)?;
         }
         cgroup.remove().map_err(cgroup_error)?;
     }

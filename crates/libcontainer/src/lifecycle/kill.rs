@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use nix::errno::Errno;
 
-use super::{Container, Runtime, cgroup_error, not_running};
+use super::{Container, Runtime, cgroup_error, not_running, signal_all};
 use crate::error::{Error, Result};
 use crate::state::Status;
 
@@ -17,15 +17,13 @@ pub fn kill(runtime: &Runtime, id: &str, signal: i32, all: bool) -> Result<()> {
     let shares_pids = container.state.namespaces & nix::sched::CloneFlags::CLONE_NEWPID.bits() == 0;
     if all || (shares_pids && signal == nix::libc::SIGKILL) {
         // Without a pid namespace of its own the others do not die with the first process.
-        if let Some(cgroup) = &container.state.cgroup {
-            cgroup.kill_all(signal).map_err(cgroup_error)?;
-        }
-        if all {
+        signal_all(&container.state, signal)?;
+        if all && container.state.cgroup.as_ref().is_some_and(libcgroups::Cgroup::exists) {
             return Ok(());
         }
     }
     if container.status() == Status::Stopped {
-        return if shares_pids && signal == nix::libc::SIGKILL {
+        return if all || shares_pids && signal == nix::libc::SIGKILL {
             Ok(())
         } else {
             Err(not_running())

@@ -65,6 +65,15 @@ fn cgroup_error(error: libcgroups::Error) -> Error {
     Error::message(error.to_string())
 }
 
+/// Sends `signal` to every process in the container's cgroup; without one (rootless, or cgroups
+/// switched off) there is nobody to be found that way.
+fn signal_all(state: &State, signal: i32) -> Result<()> {
+    match &state.cgroup {
+        Some(cgroup) if cgroup.exists() => cgroup.kill_all(signal).map_err(cgroup_error),
+        _ => Ok(()),
+    }
+}
+
 /// Waits until a process that was killed is gone, at most `patience`.
 fn wait_gone(process: InitProcess, patience: std::time::Duration) -> Result<()> {
     use crate::state::Liveness;

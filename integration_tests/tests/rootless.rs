@@ -1,0 +1,146 @@
+//! The whole life of a container as a user without any privilege.
+
+use integration_tests::{Output, copy_program, need_root, run, runtime, runtimetest, skip};
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The user that owns nothing.
+const NOBODY: u32 = 65534;
+
+/// A bundle, a state directory and a copy of the runtime that the user can reach.
+struct Home(PathBuf);
+
+impl Home {
+    fn new(name: &str) -> Self {
+        let home =
+            std::env::temp_dir().join(format!("onggi-rootless-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&home);
+        for dir in
+            ["bundle/rootfs/bin", "bundle/rootfs/proc", "bundle/rootfs/dev", "bundle/rootfs/sys"]
+        {
+            fs::create_dir_all(home.join(dir)).expect("mkdir");
+        }
+        copy_program(runtimetest(), &home.join("bundle/rootfs/bin/runtimetest"));
+        // Root's, and closed to writing: the copy itself is what protects it.
+        copy_program(runtime(), &home.join("runtime"));
+        let mut todo = vec![home.clone()];
+        while let Some(path) = todo.pop() {
+            if path.ends_with("runtime") {
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("chmod");
+                continue;
+            }
+            chown(&path, Some(NOBODY), Some(NOBODY)).expect("chown");
+            if path.is_dir() {
+                todo.extend(fs::read_dir(&path).expect("ls").flatten().map(|entry| entry.path()));
+            }
+        }
+        Self(home)
+    }
+
+    fn bundle(&self) -> PathBuf {
+        self.0.join("bundle")
+    }
+
+    /// Calls the runtime as the user.
+    fn call(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(self.0.join("runtime"));
+        command.arg("--root").arg(self.0.join("state")).args(args);
+        command.current_dir(self.bundle()).env("XDG_RUNTIME_DIR", &self.0);
+        command.uid(NOBODY).gid(NOBODY);
+        run(&mut command)
+    }
+
+    /// `spec --rootless` with another command.
+    fn configure(&self, args: &[&str]) {
+        self.call(&["spec", "--rootless"]).ok();
+        let path = self.bundle().join("config.json");
+        let text = fs::read(&path).expect("config.json");
+        let mut config: Value = serde_json::from_slice(&text).expect("config.json is JSON");
+        config["process"]["terminal"] = json!(false);
+        let mut command = vec!["/bin/runtimetest"];
+        command.extend(args);
+        config["process"]["args"] = json!(command);
+        fs::write(&path, config.to_string()).expect("write");
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = self.call(&["delete", "--force", "c"]);
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn user_namespaces_work() -> bool {
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "true"]).uid(NOBODY).gid(NOBODY);
+    command.current_dir(Path::new("/"));
+    command.output().is_ok_and(|output| output.status.success())
+}
+
+macro_rules! need_user_namespaces {
+    () => {
+        need_root!();
+        if !user_namespaces_work() {
+            skip!("this host does not let a normal user make user namespaces");
+        }
+    };
+}
+
+#[test]
+fn run_exec_and_delete() {
+    need_user_namespaces!();
+    let home = Home::new("life");
+    home.configure(&["signal-wait"]);
+    let mut command = Command::new(home.0.join("runtime"));
+    command.arg("--root").arg(home.0.join("state")).args(["run", "--detach", "c"]);
+    command.current_dir(home.bundle()).uid(NOBODY).gid(NOBODY);
+    command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
+    command.stderr(std::process::Stdio::null());
+    assert!(command.status().expect("run").success());
+
+    let output = home.call(&["exec", "c", "/bin/runtimetest", "id"]);
+    assert!(output.ok().contains("uid=0"), "{output}");
+    let process = json!({
+        "args": ["/bin/runtimetest", "cat", "/proc/self/oom_score_adj"], "cwd": "/",
+        "user": { "uid": 0, "gid": 0 }, "oomScoreAdj": 321,
+    });
+    let file = home.0.join("process.json");
+    fs::write(&file, process.to_string()).expect("write");
+    let output = home.call(&["exec", "--process", &file.to_string_lossy(), "c"]);
+    assert_eq!(output.ok().trim(), "321");
+    assert_eq!(home.call(&["exec", "c", "/bin/runtimetest", "exit", "7"]).exits(7).stdout, "");
+    let state: Value = serde_json::from_str(home.call(&["state", "c"]).ok()).expect("JSON");
+    assert_eq!(state["status"], "running");
+
+    home.call(&["delete", "c"]).exits(1);
+    home.call(&["delete", "--force", "c"]).ok();
+    assert!(fs::read_dir(home.0.join("state")).expect("ls").next().is_none());
+}
+
+#[test]
+fn a_cgroup_mount_shows_the_callers_own_and_is_not_writable() {
+    need_user_namespaces!();
+    let home = Home::new("cgroup");
+    home.configure(&["touch", "/sys/fs/cgroup/new", "/sys/fs/cgroup/memory/new"]);
+    let output = home.call(&["run", "c"]);
+    assert_ne!(output.code, 0, "{output}");
+    assert!(output.stderr.contains("Read-only") || output.stderr.contains("denied"), "{output}");
+}
+
+#[test]
+fn ids_that_are_not_the_callers_cannot_be_mapped() {
+    need_user_namespaces!();
+    let home = Home::new("maps");
+    home.configure(&["true"]);
+    let path = home.bundle().join("config.json");
+    let mut config: Value =
+        serde_json::from_slice(&fs::read(&path).expect("read")).expect("config.json is JSON");
+    config["linux"]["uidMappings"] = json!([{ "containerID": 0, "hostID": 0, "size": 1 }]);
+    fs::write(&path, config.to_string()).expect("write");
+    home.call(&["run", "c"]).fails_with(&["uid_map", "own ids"]);
+}
