@@ -1,6 +1,6 @@
 //! Wrong input: a clear error that names the place, status 1, and nothing left behind.
 
-use integration_tests::{Bundle, Peer, mount, need_root, peer};
+use integration_tests::{Bundle, Peer, differs, mount, need_root, peer};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -524,6 +524,21 @@ fn unknown_fields_and_capabilities_are_no_error() {
     bundle.set("/process/capabilities/bounding", json!(["CAP_KILL", "CAP_GALAXY"]));
     if peer() != Peer::Crun {
         assert_eq!(bundle.run().ok(), "fine\n");
+        bundle.assert_clean();
+    }
+}
+
+#[test]
+fn a_configuration_that_is_no_file_is_refused_in_time() {
+    need_root!();
+    use nix::sys::stat::Mode;
+    differs!(Runc | Crun | Youki, "waits for a writer, or reads without end");
+    let bundle = Bundle::new(&["true"]);
+    bundle.write();
+    let fifo = bundle.dir().join("fifo");
+    nix::unistd::mkfifo(&fifo, Mode::from_bits_truncate(0o600)).expect("mkfifo");
+    for path in [fifo.to_string_lossy().as_ref(), "/dev/zero", "/"] {
+        bundle.call(&["run", "--bundle", &bundle.path(), "--config", path, &bundle.id]).exits(1);
         bundle.assert_clean();
     }
 }

@@ -1,6 +1,6 @@
 //! Limits, read back from the cgroup's files, and their effect.
 
-use integration_tests::{Bundle, Cgroups, differs, need_root, skip};
+use integration_tests::{Bundle, Cgroups, differs, need_root, skip, without_namespace};
 use serde_json::{Value, json};
 
 /// The limits, the controller, the v1 file, its text, the v2 file, its text.
@@ -351,4 +351,20 @@ fn update_changes_what_it_names_and_nothing_else() {
     std::fs::write(&file, r#"{"memory":"#).expect("write");
     bundle.call(&["update", "--resources", &file.to_string_lossy(), &bundle.id]).exits(1);
     bundle.delete();
+}
+
+/// Engines always call `delete --force` after a failed create.
+#[test]
+fn a_refused_create_never_harms_the_owner_of_the_cgroup() {
+    need_root!();
+    let owner = Bundle::new(&["sleep", "100"]);
+    owner.up();
+    let mut bundle = Bundle::new(&["true"]);
+    bundle.set("/linux/cgroupsPath", owner.config["linux"]["cgroupsPath"].clone());
+    without_namespace(&mut bundle.config, "pid");
+    bundle.create().fails_with(&["not empty"]);
+    bundle.call(&["state", &bundle.id]).fails_with(&["does not exist"]);
+    bundle.call(&["delete", "--force", &bundle.id]).ok();
+    assert_eq!(owner.status(), "running");
+    owner.delete();
 }

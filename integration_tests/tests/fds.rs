@@ -140,3 +140,30 @@ fn created_container_holds_nothing_of_the_caller() {
     assert_eq!(count, 3);
     bundle.delete();
 }
+
+/// An engine's lock or pipe must not be held until `start`.
+#[test]
+fn a_created_container_holds_nothing_of_the_callers() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "has descriptors of its own open");
+    let bundle = Bundle::new(&["true"]);
+    let lock = bundle.dir().join("lock");
+    let before = format!("exec 9>'{}'; flock 9;", lock.display());
+    let options = format!("--bundle '{}' {} >/dev/null </dev/null", bundle.path(), bundle.id);
+    bundle.write();
+    through_shell(&bundle, &before, "create", &options).exits(0);
+    let flock = run(Command::new("flock").arg("-n").arg(&lock).arg("true"));
+    let list = std::fs::read_dir(format!("/proc/{}/fd", bundle.pid())).expect("its descriptors");
+    let targets: Vec<String> = list
+        .flatten()
+        .filter_map(|entry| Some(std::fs::read_link(entry.path()).ok()?.display().to_string()))
+        .filter(|target| !target.starts_with("/dev/null") && !target.contains("onggi-out"))
+        .collect();
+    flock.exits(0);
+    // The two FIFOs of the state directory and the end of the socket; standard error is the test's.
+    let known = |target: &String| {
+        target.ends_with("/start") || target.ends_with("/status") || target.starts_with("socket:")
+    };
+    assert!(targets.iter().filter(|target| !known(target)).count() <= 1, "{targets:?}");
+    bundle.delete();
+}

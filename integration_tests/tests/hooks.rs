@@ -303,3 +303,40 @@ fn create_runtime_can_enter_the_namespaces_by_pid() {
     let output = bundle.run();
     assert!(output.ok().starts_with("from-hook "), "{output}");
 }
+
+#[test]
+fn timeout_holds_for_a_hook_that_does_not_read_its_input_and_for_its_children() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "ends the hook alone");
+    let mut bundle = Bundle::new(&["true"]);
+    let mark = format!("hook-{}", bundle.id);
+    bundle.set("/annotations", json!({ "big": "x".repeat(300_000) }));
+    let script = format!("exec -a {mark} sleep 30 & exec -a {mark} sleep 30");
+    bundle.set("/hooks/createRuntime", json!([{ "path": "/bin/bash", "args": ["bash", "-c", script], "env": ["PATH=/bin:/usr/bin"], "timeout": 1 }]));
+    let begin = std::time::Instant::now();
+    bundle.run().fails_with(&["timeout"]);
+    assert!(begin.elapsed() < std::time::Duration::from_secs(10));
+    let left = || {
+        fs::read_dir("/proc").into_iter().flatten().flatten().any(|entry| {
+            fs::read(entry.path().join("cmdline"))
+                .is_ok_and(|text| text.starts_with(mark.as_bytes()))
+        })
+    };
+    wait_until("the hook's children end", || !left());
+    bundle.assert_clean();
+}
+
+#[test]
+fn poststop_runs_after_a_failed_create() {
+    need_root!();
+    let mut bundle = Bundle::new(&["true"]);
+    let file = bundle.dir().join("poststop");
+    bundle.set("/hooks/createRuntime", json!([{ "path": "/bin/false" }]));
+    bundle.set(
+        "/hooks/poststop",
+        json!([{ "path": runtimetest(), "args": ["runtimetest", "write", file, "ran"] }]),
+    );
+    bundle.run().fails_with(&["createRuntime"]);
+    assert_eq!(fs::read_to_string(&file).ok().as_deref(), Some("ran"));
+    bundle.assert_clean();
+}

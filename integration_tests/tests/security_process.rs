@@ -1,7 +1,7 @@
 //! Attacks by a hostile process or caller: descriptors, the runtime's own binary, exec's
 //! inheritance, odd user numbers, planted files at the runtime's paths.
 
-use integration_tests::{Bundle, Canary, Peer, differs, need_root, peer, skip};
+use integration_tests::{Bundle, Canary, Peer, differs, need_root, peer, skip, without_namespace};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -272,4 +272,32 @@ fn state_directory_with_rubbish_is_survived() {
     if peer() != Peer::Onggi {
         skip!("only looked for panics in a peer");
     }
+}
+
+/// A process that joins another container's user and pid namespaces is in reach of that container's
+/// root before it is anything but the runtime (CVE-2016-9962).
+#[test]
+fn joining_another_containers_namespaces_gives_it_no_hold_of_the_runtime() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "joins user namespaces by path only in newer versions");
+    let mut other = Bundle::new(&["peek-others", "60"]);
+    other.user_namespace();
+    other.capabilities(&["CAP_SYS_PTRACE", "CAP_KILL"]);
+    other.up().wait_log("waiting");
+    let mut bundle = Bundle::new(&["true"]);
+    bundle.own_rootfs(100_000);
+    for (kind, link) in [("user", "user"), ("pid", "pid")] {
+        let path = format!("/proc/{}/ns/{link}", other.pid());
+        without_namespace(&mut bundle.config, kind);
+        bundle.push("/linux/namespaces", serde_json::json!({ "type": kind, "path": path }));
+    }
+    for _ in 0..10 {
+        bundle.run().ok();
+    }
+    let log = other.logs();
+    assert!(!log.contains("peeked onggi"), "{log}");
+    assert!(log.contains("peeked"), "the attacker saw nothing at all");
+    other.kill("KILL");
+    other.wait_status("stopped");
+    other.delete();
 }

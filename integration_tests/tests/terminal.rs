@@ -1,6 +1,6 @@
 //! Terminals: through a console socket, and in the foreground.
 
-use integration_tests::{Bundle, ConsoleSocket, Pty, differs, need_root, read_for};
+use integration_tests::{Bundle, ConsoleSocket, Pty, differs, need_root, read_for, run, runtime};
 use serde_json::json;
 use std::io::Write;
 use std::time::Duration;
@@ -169,4 +169,25 @@ fn container_of_another_user_owns_its_terminal() {
         "{text:?}"
     );
     bundle.delete();
+}
+
+/// Neither side of the copying may wait for the other.
+#[test]
+fn input_that_nobody_reads_does_not_hold_up_the_end() {
+    need_root!();
+    let mut bundle = Bundle::new(&["sleep", "1"]);
+    bundle.set("/process/terminal", json!(true));
+    bundle.write();
+    let line = format!(
+        "head -c 300000 /dev/zero | tr '\\0' 'y' | timeout 10 '{}' --root '{}' run --bundle '{}' {} >/dev/null",
+        runtime().display(),
+        bundle.state_root().display(),
+        bundle.path(),
+        bundle.id
+    );
+    let output = run(std::process::Command::new("bash")
+        .args(["-c", &line])
+        .env("ONGGI_TEST_ID", &bundle.id));
+    output.exits(0);
+    bundle.assert_clean();
 }

@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::error::{Error, Result};
@@ -36,6 +37,8 @@ fn run(hook: &Hook, state: &str) -> Result<()> {
     }
     // The spec gives a hook the environment in its entry and no other.
     command.env_clear().envs(hook.env.iter().filter_map(|entry| entry.split_once('=')));
+    // A group of its own, so that a timeout ends also what it has started.
+    command.process_group(0);
     command.stdin(input(state)?).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| Error::io("exec", &hook.path, &error))?;
     let output = supervise(&mut child, hook.timeout.map(Duration::from_secs));
@@ -54,6 +57,9 @@ fn input(state: &str) -> Result<File> {
         .map_err(|errno| Error::os("memfd_create", "state", errno))?;
     let mut file = File::from(memory);
     file.write_all(state.as_bytes()).and_then(|()| file.rewind()).map_err(fail)?;
+    let seals = SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(seals))
+        .map_err(|errno| Error::os("seal", "state for hook", errno))?;
     Ok(file)
 }
 
@@ -107,7 +113,8 @@ fn drain(pipe: &mut Option<impl Read>, output: &mut Vec<u8>) {
 }
 
 fn kill(child: &mut Child, timeout: Option<Duration>) -> Error {
-    let _ = child.kill();
+    let group = nix::unistd::Pid::from_raw(child.id().cast_signed());
+    let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
     let _ = child.wait();
     let seconds = timeout.unwrap_or_default().as_secs();
     Error::message(format!("hook ran past timeout of {seconds}s"))

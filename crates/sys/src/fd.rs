@@ -36,6 +36,30 @@ fn cloexec_each(first: RawFd) -> nix::Result<()> {
     Ok(())
 }
 
+/// Closes every descriptor from `first` on but those in `keep`, for a process that is about to
+/// become another program and owns nothing else any more.
+///
+/// # Errors
+/// Those of close_range(2); kernels without it (before 5.9) keep the rest, marked close-on-exec.
+pub fn close_all_but(first: RawFd, keep: &mut [RawFd]) -> nix::Result<()> {
+    keep.sort_unstable();
+    let mut from = first;
+    let ends = keep.iter().copied().filter(|fd| *fd >= first).map(|fd| (fd, fd + 1));
+    for (end, next) in ends.chain([(RawFd::MAX, RawFd::MAX)]) {
+        if from < end {
+            // SAFETY: the caller says that nobody uses these numbers any more.
+            let ret = unsafe { libc::syscall(libc::SYS_close_range, from, end - 1, 0) };
+            match Errno::result(ret) {
+                Ok(_) => {}
+                Err(Errno::ENOSYS | Errno::EPERM) => return cloexec_from(first),
+                Err(errno) => return Err(errno),
+            }
+        }
+        from = next;
+    }
+    Ok(())
+}
+
 /// Lets `fd` stay open over execve(2).
 pub fn keep_over_exec(fd: BorrowedFd<'_>) -> nix::Result<()> {
     fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty())).map(drop)

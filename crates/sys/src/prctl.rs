@@ -97,13 +97,37 @@ pub fn join_session_keyring(name: &str) -> nix::Result<()> {
     .map(drop)
 }
 
-/// Puts SIGPIPE, which Rust programs ignore, back to its default, and takes every signal out of
-/// the mask, so that the user's program starts as if no runtime had been there.
+/// Puts every signal back to its default action, also those that Rust (SIGPIPE) or this process's
+/// caller ignores, and takes all out of the mask, so that the user's program starts as if no
+/// runtime had been there.
 pub fn reset_signals() -> nix::Result<()> {
-    use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocmask};
-    // SAFETY: the default action runs no code of ours.
-    unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
+    use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+    /// Size of the kernel's signal set, and the last signal in it.
+    const SIGNALS: usize = 64;
+    // `struct sigaction` of the kernel with `SIG_DFL`; no architecture has a larger one.
+    let default = [0_u64; 8];
+    for number in 1..=SIGNALS {
+        // SAFETY: an all-zero action is the default one and runs no code of ours. By number, because
+        // libc keeps some signals to itself; SIGKILL and SIGSTOP answer EINVAL, as they must.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                number,
+                default.as_ptr(),
+                std::ptr::null_mut::<u64>(),
+                SIGNALS / 8,
+            );
+        }
+    }
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+}
+
+/// Has the kernel keep ended children for wait(2), whatever this process's caller chose: with
+/// SIGCHLD ignored it would not.
+pub fn keep_children() -> nix::Result<()> {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    // SAFETY: the default action runs no code of ours.
+    unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }.map(drop)
 }
 
 /// Sets the NIS domain name of the UTS namespace; see setdomainname(2).

@@ -1,4 +1,5 @@
-//! What hostile programs try: `syscall NAME`, `open-write PATH…`, `race-exe SECONDS`.
+//! What hostile programs try: `syscall NAME`, `open-write PATH…`, `race-exe SECONDS`,
+//! `peek-others SECONDS`; and `without NAMES COMMAND`, an older kernel.
 
 use super::complain;
 use crate::checks::PROBES;
@@ -92,4 +93,23 @@ pub(super) fn without(args: &[&str]) -> i32 {
         return complain(args, names, &std::io::Error::from_raw_os_error(errno));
     }
     complain(args, command, &std::process::Command::new(command).args(rest).exec())
+}
+
+/// `peek-others SECONDS`: tries to look into every other process it sees, for which it needs the
+/// right to trace it, and names those it could.
+pub(super) fn peek_others(args: &[&str]) -> i32 {
+    let seconds = args.get(1).and_then(|text| text.parse().ok()).unwrap_or(1);
+    let end = Instant::now() + Duration::from_secs(seconds);
+    println!("waiting");
+    while Instant::now() < end {
+        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let pid: u32 = entry.file_name().to_string_lossy().parse().unwrap_or(1);
+            if pid == 1 || fs::read_link(entry.path().join("root")).is_err() {
+                continue;
+            }
+            let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+            println!("peeked {}", name.trim());
+        }
+    }
+    0
 }

@@ -46,6 +46,7 @@ const TOOLS: &[(&str, Tool)] = &[
     ("syscall", attack::syscall),
     ("open-write", attack::open_write),
     ("race-exe", attack::race_exe),
+    ("peek-others", attack::peek_others),
     ("without", attack::without),
 ];
 

@@ -21,7 +21,7 @@ impl Cgroup {
     /// another signal a frozen cgroup stays frozen.
     ///
     /// # Errors
-    /// When the cgroup is not there (`ENOENT`), or a process may not be signalled.
+    /// When a process may not be signalled. A cgroup that is gone has no processes.
     pub fn kill_all(&self, signal: i32) -> Result<()> {
         if signal != SIGKILL {
             return self.signal_once(signal);
@@ -75,7 +75,11 @@ impl Cgroup {
         let dir = self
             .main_dir()
             .ok_or_else(|| Error::message("kill all processes: the container has no cgroup"))?;
-        let pids = procs::all_pids(&dir.dir())?;
+        let pids = match procs::all_pids(&dir.dir()) {
+            // Nobody can be in a cgroup that is gone.
+            Err(e) if e.is_gone() => return Ok(0),
+            other => other?,
+        };
         for pid in &pids {
             match send(*pid, signal) {
                 Ok(()) | Err(Errno::ESRCH) => {}

@@ -1,5 +1,7 @@
 //! From the runtime's privileges to those of `process`: the order of the calls is the point.
 
+use std::os::fd::RawFd;
+
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, SFlag, fstat, major, umask};
@@ -21,7 +23,9 @@ const PTY_MAJORS: std::ops::RangeInclusive<u64> = 136..=143;
 
 /// What is needed besides `process`.
 pub(crate) struct Setting<'a> {
-    pub(crate) proc: &'a Proc,
+    pub(crate) proc: Proc,
+    /// Descriptors that the process still needs, besides the channel and those to be passed on.
+    pub(crate) keep: Vec<RawFd>,
     pub(crate) filter: Option<&'a Filter>,
     pub(crate) personality: Option<u64>,
     pub(crate) preserve_fds: u32,
@@ -46,11 +50,11 @@ pub(crate) fn become_namespace_root() -> Result<()> {
 /// runtime that all is ready. Afterwards only the word to start is missing.
 pub(crate) fn confine(
     process: &Process,
-    setting: &Setting<'_>,
+    setting: Setting<'_>,
     channel: &ChildEnd,
 ) -> Result<Executable> {
     scheduling(process, setting.personality)?;
-    labels(process, setting.proc)?;
+    labels(process, &setting.proc)?;
     give_stdio(process.uid)?;
     let pending = rlimits(&process.rlimits)?;
     if process.no_new_privileges {
@@ -58,7 +62,7 @@ pub(crate) fn confine(
     }
     drop_bounding(process.capabilities.bounding)?;
     let early = chdir(&process.cwd);
-    change_user(process, setting.proc)?;
+    change_user(process, &setting.proc)?;
     let mask = process.umask.unwrap_or(0o022);
     umask(Mode::from_bits_truncate(mask & 0o777));
     enter_cwd(process, early)?;
@@ -71,6 +75,8 @@ pub(crate) fn confine(
     set_capabilities(caps.effective, caps.permitted | keep, caps.inheritable)?;
     let executable = Executable::find(process, setting.preserve_fds)?;
     super::outlive_runtime()?;
+    drop(setting.proc);
+    super::forget_descriptors(setting.keep, channel, setting.preserve_fds)?;
     if let Some(filter) = early_filter {
         if needs_privilege {
             set_capabilities(caps.effective | keep, caps.permitted | keep, caps.inheritable)?;

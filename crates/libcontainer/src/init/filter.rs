@@ -53,7 +53,11 @@ impl Filter {
             sys::prctl::set_dumpable(true).map_err(|errno| Error::os("set dumpable", "", errno))?;
         }
         match self.load()? {
-            Some(listener) => channel.listener(listener.as_fd()),
+            Some(listener) => {
+                channel.listener(listener.as_fd())?;
+                sys::prctl::set_dumpable(false)
+                    .map_err(|errno| Error::os("set non-dumpable", "", errno))
+            }
             None => Ok(()),
         }
     }

@@ -79,12 +79,13 @@ fn steps(context: &ExecContext<'_>, channel: &ChildEnd) -> Result<std::convert::
     }
     channel.wait_go()?;
     let setting = Setting {
-        proc: &proc,
+        proc,
+        keep: Vec::new(),
         filter: context.filter.as_ref(),
         personality: context.personality,
         preserve_fds: context.preserve_fds,
     };
-    let executable = credentials::confine(process, &setting, channel)?;
+    let executable = credentials::confine(process, setting, channel)?;
     executable.exec(process, context.filter.as_ref())
 }
 

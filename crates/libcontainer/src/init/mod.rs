@@ -21,7 +21,7 @@ mod prepared;
 mod rootfs;
 mod system;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use sys::{Proc, Root};
 
@@ -86,16 +86,38 @@ pub(crate) enum StartGate {
     },
 }
 
+impl StartGate {
+    fn descriptors(&self) -> Vec<RawFd> {
+        match self {
+            Self::Open => Vec::new(),
+            Self::Fifos { start, status } => vec![start.as_raw_fd(), status.as_raw_fd()],
+        }
+    }
+}
+
+/// Closes what the process does not need any more: what the runtime's caller had open (a lock or a
+/// pipe would be held until `start`), and all that was used to build the container. Their owners
+/// are never dropped, for the process ends in execve(2) or _exit(2).
+fn forget_descriptors(mut keep: Vec<RawFd>, channel: &ChildEnd, preserve: u32) -> Result<()> {
+    keep.push(channel.as_fd().as_raw_fd());
+    sys::fd::close_all_but(3 + preserve.cast_signed(), &mut keep)
+        .map_err(|errno| Error::os("close_range", "", errno))
+}
+
 /// Becomes the container's first process. Does not return.
 pub(crate) fn run(context: &InitContext<'_>, channel: &ChildEnd, gate: StartGate) -> ! {
-    let Err(error) =
-        set_up(context, channel).and_then(|executable| leave(context, gate, executable.as_ref()));
+    let Err(error) = set_up(context, channel, &gate)
+        .and_then(|executable| leave(context, gate, executable.as_ref()));
     channel.failed(&error);
     sys::clone::exit_now(1)
 }
 
 /// All that is done before the word to start.
-fn set_up(context: &InitContext<'_>, channel: &ChildEnd) -> Result<Option<Executable>> {
+fn set_up(
+    context: &InitContext<'_>,
+    channel: &ChildEnd,
+    gate: &StartGate,
+) -> Result<Option<Executable>> {
     let plan = context.plan;
     let namespaces = &plan.namespaces;
     begin(channel, &context.join_files, context.options.wait_first)?;
@@ -123,19 +145,24 @@ fn set_up(context: &InitContext<'_>, channel: &ChildEnd) -> Result<Option<Execut
         channel.console(terminal.master())?;
         terminal.take_over()?;
     }
+    drop(root);
     channel.wait_go()?;
+    let keep = gate.descriptors();
     let Some(process) = &plan.process else {
+        drop(proc);
         outlive_runtime()?;
+        forget_descriptors(keep, channel, context.options.preserve_fds)?;
         channel.ready(0)?;
         return Ok(None);
     };
     let setting = Setting {
-        proc: &proc,
+        proc,
+        keep,
         filter: context.prepared.filter.as_ref(),
         personality: plan.personality,
         preserve_fds: context.options.preserve_fds,
     };
-    credentials::confine(process, &setting, channel).map(Some)
+    credentials::confine(process, setting, channel).map(Some)
 }
 
 /// The very first calls of any process the runtime makes.

@@ -1,6 +1,6 @@
 //! The runtime's side of `exec`.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use nix::sched::{CloneFlags, setns};
@@ -43,10 +43,17 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
     let (parent, child) = pair()?;
     let pid = launch.state.init.map_or(0, |init| init.pid);
     let target = JoinTarget { pidfd: launch.init, pid };
+    if !unprivileged {
+        super::namespaces::protect()?;
+    }
     let root = root_of(&launch)?;
     let (cloned, in_v2) = if needs_relay {
         let flags = CloneFlags::CLONE_PARENT;
+        let adjust = launch.process.oom_score_adj;
         let spawn = || {
+            // While its files in /proc are still its own.
+            adjust.map_or(Ok(()), |adjust| handover::write_oom_score_adj("self", adjust))?;
+            super::namespaces::protect()?;
             enter_all(&target, all)?;
             clone3(flags, None).map_err(|errno| Error::os("clone process", "", errno))
         };
@@ -94,7 +101,7 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
     };
     drop(child);
     let mut launched = Launched { pid, pidfd, channel: parent, console: None };
-    let placed = place(&launch, &launched, in_v2, wait_first);
+    let placed = place(&launch, &launched, in_v2, wait_first, needs_relay);
     match placed.and_then(|()| attend(&launch, &mut launched, console_socket.as_ref())) {
         Ok(()) => Ok(launched),
         Err(error) => {
@@ -112,8 +119,13 @@ fn root_of(launch: &ExecLaunch<'_>) -> Result<Option<OwnedFd>> {
     let path = format!("/proc/{}/root", init.pid);
     let flags = nix::fcntl::OFlag::O_PATH | nix::fcntl::OFlag::O_CLOEXEC;
     nix::fcntl::open(path.as_str(), flags, nix::sys::stat::Mode::empty())
-        .map(Some)
         .map_err(|errno| Error::os("open", &path, errno))
+        .and_then(|root| {
+            // The number may have passed on meanwhile; the pidfd tells.
+            sys::pidfd::send_signal(launch.init.as_fd(), 0)
+                .map_err(|_| Error::message("container not running"))?;
+            Ok(Some(root))
+        })
 }
 
 /// The namespaces that this process's own children are born in.
@@ -144,9 +156,10 @@ fn place(
     launched: &Launched,
     in_v2: bool,
     wait_first: bool,
+    relayed: bool,
 ) -> Result<()> {
-    if let Some(adjust) = launch.process.oom_score_adj {
-        handover::write_oom_score_adj(launched.pid, adjust)?;
+    if let Some(adjust) = launch.process.oom_score_adj.filter(|_| !relayed) {
+        handover::write_oom_score_adj(&launched.pid.to_string(), adjust)?;
     }
     if let Some(cgroup) = launch.cgroup.filter(|_| !in_v2) {
         join_v2(cgroup, launch.state, launched.pid)?;

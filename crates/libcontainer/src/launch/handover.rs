@@ -55,7 +55,7 @@ pub(super) fn set_rlimits(pid: i32, limits: &[Rlimit], pending: u32) -> Result<(
 }
 
 /// Sets how likely the kernel ends the process when memory runs out; see proc_pid_oom_score_adj(5).
-pub(super) fn write_oom_score_adj(pid: i32, adjust: i32) -> Result<()> {
+pub(super) fn write_oom_score_adj(pid: &str, adjust: i32) -> Result<()> {
     let path = format!("/proc/{pid}/oom_score_adj");
     let result = std::fs::write(&path, adjust.to_string());
     result.map_err(|error| Error::io("write", &path, &error))

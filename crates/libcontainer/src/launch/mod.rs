@@ -155,6 +155,11 @@ impl Launch<'_> {
         let namespaces = &self.plan.namespaces;
         // Asked before the clone: in a user namespace the answer is another.
         let unprivileged = !nix::unistd::geteuid().is_root();
+        if !unprivileged {
+            // The clone inherits it. Without privilege the id maps could not be written then; those of a
+            // namespace that is joined need not be, and its relay protects itself.
+            namespaces::protect()?;
+        }
         let (parent, child) = pair()?;
         let (cloned, in_v2) =
             namespaces::spawn_into(namespaces, entrance.v2.as_ref().map(AsFd::as_fd))?;
@@ -212,7 +217,7 @@ impl Launch<'_> {
             namespaces::write_id_maps(pid, &self.plan.namespaces)?;
         }
         if let Some(adjust) = self.plan.process.as_ref().and_then(|process| process.oom_score_adj) {
-            handover::write_oom_score_adj(pid, adjust)?;
+            handover::write_oom_score_adj(&pid.to_string(), adjust)?;
         }
         if let Some(cgroup) = state.cgroup.as_ref().filter(|_| !in_v2) {
             cgroup.join_v2(pid).map_err(cgroup_error)?;

@@ -73,6 +73,7 @@ pub(crate) fn spawn_into(
         Namespace::Join(path) => {
             let user = open(path)?;
             let spawn = || {
+                protect()?;
                 enter(&user, CloneFlags::CLONE_NEWUSER.bits(), path)?;
                 Visit::begin(namespaces, false)?;
                 clone(clone_flags(namespaces) | CloneFlags::CLONE_PARENT, None)
@@ -116,12 +117,19 @@ fn clone(flags: CloneFlags, cgroup: Option<BorrowedFd<'_>>) -> Result<Cloned> {
 fn clone_error(errno: Errno, flags: CloneFlags) -> Error {
     let hint = match errno {
         Errno::ENOSPC => " (too many namespaces: see /proc/sys/user/max_*_namespaces)",
+        Errno::ENOMEM => " (also when the first process of a joined pid namespace has ended)",
         Errno::EPERM if flags.contains(CloneFlags::CLONE_NEWUSER) => {
             " (this host does not let you make user namespaces)"
         }
         _ => "",
     };
     Error::message(format!("{}{hint}", Error::os("clone container process", "", errno)))
+}
+
+/// Closes this process and its clones to ptrace(2) and /proc, before they are anywhere where others
+/// could have the right to look into them (CVE-2016-9962).
+pub(crate) fn protect() -> Result<()> {
+    sys::prctl::set_dumpable(false).map_err(|errno| Error::os("set non-dumpable", "", errno))
 }
 
 fn enter(namespace: &OwnedFd, flag: i32, path: &Path) -> Result<()> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use libcgroups::{Cgroup, Layout, MountViews};
 
 use super::cgroup_error;
+use super::delete::run_poststop;
 use super::options::{CgroupManager, CreateOptions, Runtime, check_id};
 use crate::error::{Error, Result};
 use crate::init::InitOptions;
@@ -85,8 +86,10 @@ impl<'a> Creation<'a> {
     /// Makes the cgroup and the first process.
     pub(super) fn launch(self, wait_for_start: bool) -> Result<Self> {
         self.or_undo(|creation| {
-            if let Some(cgroup) = &mut creation.state.cgroup {
-                cgroup.create().map_err(cgroup_error)?;
+            if let Some(Err(error)) = creation.state.cgroup.as_mut().map(Cgroup::create) {
+                // What it made it has taken away; the rest is not ours to remove.
+                creation.state.cgroup = None;
+                return Err(cgroup_error(error));
             }
             // Only now it is known which hierarchies have a directory of the container's.
             let views = match (&creation.state.cgroup, &creation.layout) {
@@ -156,10 +159,15 @@ impl<'a> Creation<'a> {
             }
         }
         let _ = self.dir.remove();
+        if self.state.init.is_some() {
+            // runtime.md: after a failed hook the lifecycle goes on where containers are deleted.
+            run_poststop(&self.state);
+        }
     }
 }
 
-/// Keeps what the caller left open from hooks and containers, but for what it asked to pass on.
+/// Keeps what the caller left open from hooks and containers, but for what it asked to pass on, and
+/// makes sure that children can be waited for.
 pub(super) fn protect_descriptors(preserve: u32) -> Result<()> {
     for fd in 3..3 + i64::from(preserve) {
         let number = i32::try_from(fd).map_err(|_| Error::message("--preserve-fds: too many"))?;
@@ -169,6 +177,7 @@ pub(super) fn protect_descriptors(preserve: u32) -> Result<()> {
             )));
         }
     }
+    sys::prctl::keep_children().map_err(|errno| Error::os("reset", "SIGCHLD", errno))?;
     sys::fd::cloexec_from(3).map_err(|errno| Error::os("close_range", "", errno))
 }
 

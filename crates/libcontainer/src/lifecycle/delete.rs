@@ -67,18 +67,24 @@ fn end(container: &Container) -> Result<()> {
 pub(super) fn remove(dir: &StateDir, state: &State) -> Result<()> {
     if let Some(cgroup) = &state.cgroup {
         // Processes of a container that shares its pid namespace outlive the first one.
-        if state.namespaces & nix::sched::CloneFlags::CLONE_NEWPID.bits() == 0 {
+        let shares_pids = state.namespaces & nix::sched::CloneFlags::CLONE_NEWPID.bits() == 0;
+        // Before it had a process, whoever is in its cgroup is not of the container.
+        if shares_pids && state.init.is_some() {
             signal_all(state, nix::libc::SIGKILL)?;
         }
         cgroup.remove().map_err(cgroup_error)?;
     }
     dir.remove()?;
+    run_poststop(state);
+    Ok(())
+}
+
+/// Runs the poststop hooks. The spec has a failed one be a warning, and the rest go on.
+pub(super) fn run_poststop(state: &State) {
     let json = state.for_hooks(Status::Stopped, 0);
-    // The spec has a failed poststop hook be a warning, and the rest go on.
     for hook in &state.poststop {
         if let Err(error) = hooks::run_all("poststop", std::slice::from_ref(hook), &json) {
             crate::warn(&error.to_string());
         }
     }
-    Ok(())
 }

@@ -42,7 +42,6 @@ pub fn exec(runtime: &Runtime, options: &ExecOptions) -> Result<i32> {
     if !(terminal == Terminal::Here && process.terminal && socket.is_some()) {
         check_console(process.terminal, socket.is_some(), terminal)?;
     }
-    let foreground = if options.detach { None } else { Some(Foreground::new()?) };
     let init = container.init()?.pidfd().map_err(|_| not_running())?;
     let sub_cgroup = sub_cgroup(&container, &options.cgroup)?;
     let filter = container.dir.load_filter()?.map(|(flags, program)| Filter { program, flags });
@@ -57,6 +56,7 @@ pub fn exec(runtime: &Runtime, options: &ExecOptions) -> Result<i32> {
         preserve_fds: options.preserve_fds,
         terminal_size: None,
     })?;
+    let foreground = if options.detach { None } else { Some(Foreground::new()?) };
     let started = launched
         .release()
         .and_then(|()| launched.wait_started(Some(PATIENCE)))
@@ -73,7 +73,7 @@ pub fn exec(runtime: &Runtime, options: &ExecOptions) -> Result<i32> {
         return Err(error);
     }
     match foreground {
-        Some(mut foreground) => foreground.wait(launched.pid, launched.console),
+        Some(mut foreground) => foreground.wait(launched),
         None => Ok(0),
     }
 }

@@ -12,14 +12,16 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, read, write};
 
 use crate::error::{Error, Result};
+use crate::launch::Launched;
 
 /// Signals that are this process's own business.
 const KEPT: [Signal; 4] = [Signal::SIGCHLD, Signal::SIGPIPE, Signal::SIGURG, Signal::SIGWINCH];
+/// As much as is copied at once; what a pipe that can be written to always takes (PIPE_BUF).
+const CHUNK: usize = 4096;
 
-/// Takes this process's signals, from before the child is made.
+/// Takes this process's signals, so that none is lost until the child has them.
 pub(super) struct Foreground {
     signals: SignalFd,
-    stdin: BorrowedFd<'static>,
 }
 
 impl Foreground {
@@ -27,58 +29,77 @@ impl Foreground {
         let fail = |errno| Error::os("signalfd", "", errno);
         let all = SigSet::all();
         all.thread_block().map_err(fail)?;
-        let signals = SignalFd::with_flags(&all, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
-            .map_err(fail)?;
-        let stdin =
-            sys::fd::standard(0).ok_or_else(|| Error::message("standard input is closed"))?;
-        Ok(Self { signals, stdin })
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        SignalFd::with_flags(&all, flags).map(|signals| Self { signals }).map_err(fail)
     }
 
-    /// Waits for the end of child `pid`; its exit status, or 128 + N for signal N.
-    pub(super) fn wait(&mut self, pid: i32, console: Option<OwnedFd>) -> Result<i32> {
-        let mut terminal = console.map(|master| Terminal::new(master, self.stdin)).transpose()?;
-        if let Some(terminal) = &terminal {
-            terminal.copy_size(self.stdin);
-        }
-        // It may have ended before its SIGCHLD could be seen by this loop.
-        let mut status = reap(pid)?;
-        while status.is_none() {
-            let fds = Ready::poll(self, terminal.as_ref())?;
-            if fds.signals {
-                status = self.forward(pid, terminal.as_ref())?;
+    /// Waits for the end of a process; its exit status, or 128 + N for signal N.
+    pub(super) fn wait(&mut self, launched: Launched) -> Result<i32> {
+        let Launched { pid, pidfd, console, .. } = launched;
+        let mut terminal = console.map(Terminal::new).transpose()?;
+        let mut status = None;
+        loop {
+            let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+            if status.is_none() {
+                fds.push(PollFd::new(pidfd.as_fd(), PollFlags::POLLIN));
             }
-            if let Some(terminal) = &mut terminal {
-                terminal.copy(fds, self.stdin)?;
+            let first = fds.len();
+            let (roles, wishes): (Vec<Role>, Vec<PollFd<'_>>) =
+                terminal.iter().flat_map(Terminal::interests).unzip();
+            fds.extend(wishes);
+            // What the program said last is still to be read, but not waited for.
+            let unsaid = terminal.as_ref().is_some_and(|terminal| !terminal.output.is_empty());
+            let over = status.is_some() && !unsaid;
+            let timeout = if over { PollTimeout::ZERO } else { PollTimeout::NONE };
+            let ready = match poll(&mut fds, timeout) {
+                Err(Errno::EINTR) => continue,
+                other => other.map_err(|errno| Error::os("poll", "", errno))?,
+            };
+            let answers: Vec<PollFlags> =
+                fds.iter().map(|fd| fd.revents().unwrap_or(PollFlags::empty())).collect();
+            drop(fds);
+            if let Some(status) = status.filter(|_| ready == 0) {
+                return Ok(status);
+            }
+            let signalled = !answers[0].is_empty() && self.forward(&pidfd, terminal.as_ref());
+            if let Some(status) = status.filter(|_| signalled) {
+                // Nobody takes the program's last words.
+                return Ok(status);
+            }
+            for (role, answer) in roles.into_iter().zip(&answers[first..]) {
+                if let Some(terminal) = terminal.as_mut().filter(|_| !answer.is_empty()) {
+                    terminal.copy(role, *answer)?;
+                }
+            }
+            if status.is_none() {
+                status = reap(pid)?;
+            } else if terminal.as_ref().is_none_or(Terminal::is_done) {
+                return Ok(status.unwrap_or_default());
             }
         }
-        if let Some(terminal) = &mut terminal {
-            terminal.drain();
-        }
-        Ok(status.unwrap_or_default())
     }
 
-    /// Passes signals on; the status, if the child has ended.
-    fn forward(&self, pid: i32, terminal: Option<&Terminal>) -> Result<Option<i32>> {
-        let mut ended = false;
+    /// Passes signals on; whether there were any for the program.
+    fn forward(&self, pidfd: &OwnedFd, terminal: Option<&Terminal>) -> bool {
+        let mut any = false;
         while let Ok(Some(info)) = self.signals.read_signal() {
             let number = info.ssi_signo.cast_signed();
             match Signal::try_from(number) {
-                Ok(Signal::SIGCHLD) => ended = true,
                 Ok(Signal::SIGWINCH) => {
                     if let Some(terminal) = terminal {
-                        terminal.copy_size(self.stdin);
+                        terminal.copy_size();
                     }
                 }
                 Ok(signal) if KEPT.contains(&signal) => {}
-                // Real-time signals have no name here but go on all the same.
+                // Real-time signals have no name here but go on all the same. A process that is
+                // gone needs none.
                 _ => {
-                    if let Ok(pidfd) = sys::pidfd::open(pid) {
-                        let _ = sys::pidfd::send_signal(pidfd.as_fd(), number);
-                    }
+                    any = true;
+                    let _ = sys::pidfd::send_signal(pidfd.as_fd(), number);
                 }
             }
         }
-        if ended { reap(pid) } else { Ok(None) }
+        any
     }
 }
 
@@ -99,94 +120,120 @@ fn reap(pid: i32) -> Result<Option<i32>> {
     }
 }
 
-/// What poll(2) found.
-#[derive(Clone, Copy, Default)]
-struct Ready {
-    signals: bool,
-    input: bool,
-    output: bool,
+/// An end of the copying.
+#[derive(Debug, Clone, Copy)]
+enum Role {
+    Master,
+    Stdin,
+    Stdout,
 }
 
-impl Ready {
-    fn poll(foreground: &Foreground, terminal: Option<&Terminal>) -> Result<Self> {
-        let mut fds = vec![PollFd::new(foreground.signals.as_fd(), PollFlags::POLLIN)];
-        if let Some(terminal) = terminal.filter(|terminal| terminal.output_open) {
-            fds.push(PollFd::new(terminal.master.as_fd(), PollFlags::POLLIN));
-            if terminal.input_open {
-                fds.push(PollFd::new(foreground.stdin, PollFlags::POLLIN));
-            }
-        }
-        match poll(&mut fds, PollTimeout::NONE) {
-            Err(Errno::EINTR) => return Ok(Self::default()),
-            other => other.map_err(|errno| Error::os("poll", "", errno))?,
-        };
-        let ready = |index: usize| fds.get(index).and_then(PollFd::any).unwrap_or(false);
-        Ok(Self { signals: ready(0), output: ready(1), input: ready(2) })
-    }
-}
-
-/// The container's terminal, shown on ours.
+/// The container's terminal, shown on ours. Nothing is ever written that would have to be waited
+/// for: what does not go out yet is kept, and no more is read meanwhile.
 struct Terminal {
     master: OwnedFd,
+    stdin: Option<BorrowedFd<'static>>,
+    stdout: Option<BorrowedFd<'static>>,
     /// Settings of our terminal to go back to.
     before: Option<Termios>,
-    input_open: bool,
-    output_open: bool,
+    /// On its way to the program.
+    input: Vec<u8>,
+    /// On its way to our standard output.
+    output: Vec<u8>,
+    /// Whether somebody still has the other side open.
+    open: bool,
 }
 
 impl Terminal {
-    fn new(master: OwnedFd, stdin: BorrowedFd<'static>) -> Result<Self> {
+    fn new(master: OwnedFd) -> Result<Self> {
         let fail = |errno| Error::os("set up", "terminal", errno);
+        let stdin = sys::fd::standard(0);
         // Standard input may be no terminal, in a pipe for example.
-        let before = tcgetattr(stdin).ok();
-        if let Some(before) = &before {
+        let before = stdin.and_then(|stdin| tcgetattr(stdin).ok());
+        if let (Some(before), Some(stdin)) = (&before, stdin) {
             let mut raw = before.clone();
             cfmakeraw(&mut raw);
             tcsetattr(stdin, SetArg::TCSANOW, &raw).map_err(fail)?;
         }
         let flags = OFlag::from_bits_retain(fcntl(&master, FcntlArg::F_GETFL).map_err(fail)?);
         fcntl(&master, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).map_err(fail)?;
-        Ok(Self { master, before, input_open: true, output_open: true })
+        let terminal = Self {
+            master,
+            stdin,
+            stdout: sys::fd::standard(1),
+            before,
+            input: Vec::new(),
+            output: Vec::new(),
+            open: true,
+        };
+        terminal.copy_size();
+        Ok(terminal)
     }
 
-    fn copy_size(&self, stdin: BorrowedFd<'_>) {
-        if let Ok(size) = sys::tty::size(stdin) {
+    fn copy_size(&self) {
+        if let Some(Ok(size)) = self.stdin.map(sys::tty::size) {
             let _ = sys::tty::set_size(self.master.as_fd(), size);
         }
     }
 
-    fn copy(&mut self, ready: Ready, stdin: BorrowedFd<'_>) -> Result<()> {
-        let mut buffer = [0_u8; 4096];
-        if ready.output {
-            match read(&self.master, &mut buffer) {
-                Ok(length) if length > 0 => write_out(&buffer[..length])?,
-                Err(Errno::EAGAIN | Errno::EINTR) => {}
-                // EIO: nobody has the other side open any more.
-                _ => self.output_open = false,
+    /// Whether all that the program said has gone out.
+    fn is_done(&self) -> bool {
+        !self.open && self.output.is_empty()
+    }
+
+    /// What to wait for.
+    fn interests(&self) -> Vec<(Role, PollFd<'_>)> {
+        let mut all = Vec::with_capacity(3);
+        if self.open {
+            let mut master = PollFlags::empty();
+            master.set(PollFlags::POLLIN, self.output.is_empty());
+            master.set(PollFlags::POLLOUT, !self.input.is_empty());
+            // With no wish at all a hang-up would still end every wait at once.
+            if !master.is_empty() {
+                all.push((Role::Master, PollFd::new(self.master.as_fd(), master)));
+            }
+            if let Some(stdin) = self.stdin.filter(|_| self.input.is_empty()) {
+                all.push((Role::Stdin, PollFd::new(stdin, PollFlags::POLLIN)));
             }
         }
-        if ready.input {
-            match read(stdin, &mut buffer) {
-                Ok(length) if length > 0 => write_all(self.master.as_fd(), &buffer[..length])?,
-                Err(Errno::EAGAIN | Errno::EINTR) => {}
-                _ => {
-                    // End of our input is end-of-file for the container: ^D.
-                    self.input_open = false;
-                    write_all(self.master.as_fd(), &[4])?;
+        if let Some(stdout) = self.stdout.filter(|_| !self.output.is_empty()) {
+            all.push((Role::Stdout, PollFd::new(stdout, PollFlags::POLLOUT)));
+        }
+        all
+    }
+
+    /// Copies what one of them is ready for.
+    fn copy(&mut self, role: Role, answer: PollFlags) -> Result<()> {
+        match role {
+            Role::Master => {
+                if !self.input.is_empty() && answer.contains(PollFlags::POLLOUT) {
+                    write_some(self.master.as_fd(), &mut self.input)?;
+                }
+                if self.output.is_empty() && answer != PollFlags::POLLOUT {
+                    self.open = read_some(self.master.as_fd(), &mut self.output);
+                }
+                if !self.open {
+                    self.input.clear();
+                }
+                if self.stdout.is_none() {
+                    self.output.clear();
+                }
+            }
+            Role::Stdin => {
+                let more = self.stdin.is_some_and(|stdin| read_some(stdin, &mut self.input));
+                if !more {
+                    // End of our input is end-of-file for the program: ^D.
+                    self.stdin = None;
+                    self.input.push(4);
+                }
+            }
+            Role::Stdout => {
+                if let Some(stdout) = self.stdout {
+                    write_some(stdout, &mut self.output)?;
                 }
             }
         }
         Ok(())
-    }
-
-    /// What the program said last.
-    fn drain(&mut self) {
-        let mut buffer = [0_u8; 4096];
-        while let Ok(length) = read(&self.master, &mut buffer) {
-            if length == 0 || write_out(&buffer[..length]).is_err() {
-                return;
-            }
-        }
     }
 }
 
@@ -198,26 +245,26 @@ impl Drop for Terminal {
     }
 }
 
-fn write_out(bytes: &[u8]) -> Result<()> {
-    match sys::fd::standard(1) {
-        Some(stdout) => write_all(stdout, bytes),
-        None => Ok(()),
+/// Reads what is there; `false` at the end, which for a terminal is `EIO`: nobody has it open.
+fn read_some(fd: BorrowedFd<'_>, into: &mut Vec<u8>) -> bool {
+    let mut buffer = [0_u8; CHUNK];
+    match read(fd, &mut buffer) {
+        Ok(0) => false,
+        Ok(length) => {
+            into.extend_from_slice(&buffer[..length]);
+            true
+        }
+        Err(errno) => matches!(errno, Errno::EAGAIN | Errno::EINTR),
     }
 }
 
-fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<()> {
-    while !bytes.is_empty() {
-        match write(fd, bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(Errno::EAGAIN) => {
-                let mut fds = [PollFd::new(fd, PollFlags::POLLOUT)];
-                let _ = poll(&mut fds, PollTimeout::NONE);
-            }
-            Err(Errno::EINTR) => {}
-            // The reader is gone, or the terminal is.
-            Err(Errno::EPIPE | Errno::EIO) => return Ok(()),
-            Err(errno) => return Err(Error::os("write", "terminal", errno)),
-        }
+/// Writes what goes without waiting; what nobody takes any more is dropped.
+fn write_some(fd: BorrowedFd<'_>, from: &mut Vec<u8>) -> Result<()> {
+    match write(fd, from) {
+        Ok(length) => drop(from.drain(..length)),
+        Err(Errno::EAGAIN | Errno::EINTR) => {}
+        Err(Errno::EPIPE | Errno::EIO) => from.clear(),
+        Err(errno) => return Err(Error::os("write", "terminal", errno)),
     }
     Ok(())
 }

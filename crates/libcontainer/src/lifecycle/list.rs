@@ -1,5 +1,6 @@
 //! `list`
 
+use super::options::check_id;
 use super::{Container, Runtime, StateView};
 use crate::error::{Error, Result};
 
@@ -15,7 +16,7 @@ pub fn list(runtime: &Runtime) -> Result<Vec<StateView>> {
     };
     let mut ids: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|id| !id.starts_with('.'))
+        .filter(|id| check_id(id).is_ok())
         .collect();
     ids.sort_unstable();
     let mut views = Vec::with_capacity(ids.len());

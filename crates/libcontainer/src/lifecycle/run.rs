@@ -15,36 +15,31 @@ use crate::state::Status;
 /// # Errors
 /// As `create` and `start`; the container is gone then.
 pub fn run(runtime: &Runtime, options: &RunOptions) -> Result<i32> {
-    let foreground = if options.detach {
-        None
-    } else {
-        if !options.no_subreaper {
-            sys::prctl::set_child_subreaper()
-                .map_err(|errno| Error::os("become subreaper", "", errno))?;
-        }
-        // Before there is a child whose end could be missed.
-        Some(Foreground::new()?)
-    };
+    if !options.detach && !options.no_subreaper {
+        sys::prctl::set_child_subreaper()
+            .map_err(|errno| Error::os("become subreaper", "", errno))?;
+    }
     let terminal = if options.detach { Terminal::Elsewhere } else { Terminal::Here };
     let creation = Creation::begin(runtime, &options.create, terminal)?
         .or_undo(|creation| match creation.plan.process {
             Some(_) => Ok(()),
             None => Err(Error::config("/process", "required to run a container")),
         })?
-        .launch(false)?
-        .hand_over()?
-        .or_undo(|creation| {
-            let Some(launched) = &creation.launched else { return Ok(()) };
-            // A startContainer hook may take as long as its own timeout lets it.
-            let hooks = &creation.plan.hooks.start_container;
-            launched.wait_started(hooks.is_empty().then_some(PATIENCE))?;
-            let state = creation.state.for_hooks(Status::Running, launched.pid);
-            hooks::run_all("poststart", &creation.state.poststart, &state)
-        })?;
+        .launch(false)?;
+    // Not before: until its program runs, whoever ends this process ends the container with it.
+    let foreground = if options.detach { None } else { Some(Foreground::new()?) };
+    let creation = creation.hand_over()?.or_undo(|creation| {
+        let Some(launched) = &creation.launched else { return Ok(()) };
+        // A startContainer hook may take as long as its own timeout lets it.
+        let hooks = &creation.plan.hooks.start_container;
+        launched.wait_started(hooks.is_empty().then_some(PATIENCE))?;
+        let state = creation.state.for_hooks(Status::Running, launched.pid);
+        hooks::run_all("poststart", &creation.state.poststart, &state)
+    })?;
     let (Some(mut foreground), Some(launched)) = (foreground, creation.launched) else {
         return Ok(0);
     };
-    let status = foreground.wait(launched.pid, launched.console)?;
+    let status = foreground.wait(launched)?;
     if !options.keep {
         remove(&creation.dir, &creation.state)?;
     }

@@ -33,12 +33,11 @@ pub fn start(runtime: &Runtime, id: &str) -> Result<()> {
         Errno::ENXIO | Errno::ENOENT => Error::message("cannot start a container that has stopped"),
         errno => Error::os("open start FIFO of", id, errno),
     })?;
-    if !container.dir.claim_start() {
-        return Err(Error::message("cannot start an already running container"));
-    }
-    nix::unistd::write(&start, &[0])
-        .map_err(|_| Error::message("cannot start a container that has stopped"))?;
-    drop(start);
+    container.dir.give_start(start).map_err(|errno| match errno {
+        Errno::EALREADY => Error::message("cannot start an already running container"),
+        Errno::EPIPE => Error::message("cannot start a container that has stopped"),
+        errno => Error::os("write to start FIFO of", id, errno),
+    })?;
     wait_started(result, (!container.state.slow_start).then_some(PATIENCE))?;
     if !container.state.has_process {
         // runtime.md has `start` generate an error then and leaves open how it is shown. The exit

@@ -4,7 +4,11 @@ mod locate;
 mod mend;
 mod template;
 
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use oci_spec::runtime::{LinuxResources, Process, Spec};
 use serde::de::DeserializeOwned;
@@ -65,8 +69,27 @@ pub fn parse(text: &[u8], path: &Path) -> Result<(Spec, Vec<String>)> {
 }
 
 fn read<T: DeserializeOwned>(path: &Path, mend: Mend) -> Result<(T, Vec<String>)> {
-    let text = std::fs::read(path).map_err(|error| Error::io("open", path, &error))?;
-    parse_with(&text, path, mend)
+    parse_with(&read_document(path)?, path, mend)
+}
+
+/// Largest document that is read; engines write some ten kilobytes.
+const MAX_DOCUMENT: u64 = 16 << 20;
+
+/// The bytes of a file or pipe. A FIFO without a writer is empty rather than waited for.
+fn read_document(path: &Path) -> Result<Vec<u8>> {
+    let fail = |error: std::io::Error| Error::io("open", path, &error);
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY);
+    let file = options.open(path).map_err(fail)?;
+    // A pipe that has a writer is waited for: it may be the output of a command.
+    fcntl(&file, FcntlArg::F_SETFL(OFlag::empty()))
+        .map_err(|errno| Error::os("open", path, errno))?;
+    let mut text = Vec::new();
+    file.take(MAX_DOCUMENT + 1).read_to_end(&mut text).map_err(fail)?;
+    if text.len() as u64 > MAX_DOCUMENT {
+        return Err(Error::message(format!("read {path:?}: larger than {MAX_DOCUMENT} bytes")));
+    }
+    Ok(text)
 }
 
 fn parse_with<T: DeserializeOwned>(

@@ -7,7 +7,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{OFlag, open};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg, OFlag, open};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use serde::Serialize;
@@ -186,13 +187,23 @@ impl StateDir {
         self.path.join(START).symlink_metadata().is_ok()
     }
 
-    /// Takes the right to start the container; only one caller ever gets it.
-    pub(crate) fn claim_start(&self) -> bool {
-        let claimed = std::fs::remove_file(self.path.join(START)).is_ok();
-        if claimed {
-            let _ = std::fs::remove_file(self.path.join(STATUS));
+    /// Gives the process behind the FIFO `start` the word to go; only one caller ever can, and one
+    /// that dies halfway leaves the right to the next.
+    ///
+    /// # Errors
+    /// `EALREADY` when another caller has given it; `EPIPE` when the process is gone.
+    pub(crate) fn give_start(&self, start: OwnedFd) -> nix::Result<()> {
+        let start = Flock::lock(start, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
+            if errno == Errno::EWOULDBLOCK { Errno::EALREADY } else { errno }
+        })?;
+        if nix::sys::stat::fstat(&*start)?.st_nlink == 0 {
+            return Err(Errno::EALREADY);
         }
-        claimed
+        nix::unistd::write(&*start, &[0])?;
+        for name in [START, STATUS] {
+            let _ = std::fs::remove_file(self.path.join(name));
+        }
+        Ok(())
     }
 
     /// Removes the directory and all in it; one that is gone already is fine.
