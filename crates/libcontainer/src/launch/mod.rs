@@ -144,12 +144,11 @@ impl Launch<'_> {
         let prepared = Prepared::open(self.plan)?;
         let gate = self.gate()?;
         let console_socket = self.console_socket.map(handover::connect_console).transpose()?;
-        if let Some(cgroup) = &state.cgroup {
-            // Before anybody is in it: while device rules are written there are moments in which
-            // nothing is allowed, not even making the container's own nodes.
-            cgroup
-                .apply(&self.plan.resources)
-                .map_err(|error| Error::message(format!("error setting cgroup config: {error}")))?;
+        // v1 device rules are written one by one, and while they are there are moments in which
+        // nothing is allowed, not even making the container's own nodes; all else can be done beside.
+        let limits_first = state.cgroup.as_ref().is_some_and(|cgroup| !cgroup.v1().is_empty());
+        if limits_first {
+            self.limit(state)?;
         }
         let entrance = Entrance::open(state.cgroup.as_ref())?;
         let namespaces = &self.plan.namespaces;
@@ -187,6 +186,7 @@ impl Launch<'_> {
         let mut launched = Launched { pid, pidfd, channel: parent, console: None };
         let done = self
             .place(state, &launched, in_v2)
+            .and_then(|()| if limits_first { Ok(()) } else { self.limit(state) })
             .and_then(|()| self.beside(filter.as_ref()))
             .and_then(|()| self.attend(state, &mut launched, console_socket.as_ref()));
         match done {
@@ -226,6 +226,16 @@ impl Launch<'_> {
             launched.go()?;
         }
         Ok(())
+    }
+
+    /// Sets the limits and device rules of the container's cgroup.
+    fn limit(&self, state: &State) -> Result<()> {
+        let apply = |cgroup: &libcgroups::Cgroup| cgroup.apply(&self.plan.resources);
+        state
+            .cgroup
+            .as_ref()
+            .map_or(Ok(()), apply)
+            .map_err(|error| Error::message(format!("error setting cgroup config: {error}")))
     }
 
     /// What takes its time and can be done while the process builds its root file system.

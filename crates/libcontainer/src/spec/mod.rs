@@ -84,7 +84,9 @@ fn read_document(path: &Path) -> Result<Vec<u8>> {
     // A pipe that has a writer is waited for: it may be the output of a command.
     fcntl(&file, FcntlArg::F_SETFL(OFlag::empty()))
         .map_err(|errno| Error::os("open", path, errno))?;
-    let mut text = Vec::new();
+    // One read(2) for most; the length is a hint, and 0 for a pipe.
+    let length = file.metadata().map_or(0, |meta| meta.len().min(MAX_DOCUMENT));
+    let mut text = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
     file.take(MAX_DOCUMENT + 1).read_to_end(&mut text).map_err(fail)?;
     if text.len() as u64 > MAX_DOCUMENT {
         return Err(Error::message(format!("read {path:?}: larger than {MAX_DOCUMENT} bytes")));
