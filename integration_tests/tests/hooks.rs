@@ -313,9 +313,9 @@ fn timeout_holds_for_a_hook_that_does_not_read_its_input_and_for_its_children() 
     bundle.set("/annotations", json!({ "big": "x".repeat(300_000) }));
     let script = format!("exec -a {mark} sleep 30 & exec -a {mark} sleep 30");
     bundle.set("/hooks/createRuntime", json!([{ "path": "/bin/bash", "args": ["bash", "-c", script], "env": ["PATH=/bin:/usr/bin"], "timeout": 1 }]));
-    let begin = std::time::Instant::now();
+    let begin = Instant::now();
     bundle.run().fails_with(&["timeout"]);
-    assert!(begin.elapsed() < std::time::Duration::from_secs(10));
+    assert!(begin.elapsed() < Duration::from_secs(10));
     let left = || {
         fs::read_dir("/proc").into_iter().flatten().flatten().any(|entry| {
             fs::read(entry.path().join("cmdline"))

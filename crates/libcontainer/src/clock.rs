@@ -1,9 +1,15 @@
-//! The time of day as the state shows it.
+//! The time of day as the state and log records show it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// Now, in UTC, as RFC 3339 with whole seconds.
+pub fn now_in_seconds() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    rfc3339(since.as_secs(), 0)
+}
+
 /// Now, in UTC, as RFC 3339 with nanoseconds and no trailing zeros (Go's RFC3339Nano).
-pub(crate) fn now() -> String {
+pub fn now() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     rfc3339(since.as_secs(), since.subsec_nanos())
 }

@@ -9,7 +9,7 @@
 //! - `state/` what is remembered between commands; `lifecycle/` the operations on it
 #![forbid(unsafe_code)]
 
-mod clock;
+pub mod clock;
 pub mod error;
 mod hooks;
 mod init;

@@ -12,8 +12,6 @@ use std::path::Path;
 
 use libcontainer::{Error, Result};
 
-use crate::clock;
-
 /// How a record is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -146,7 +144,8 @@ impl Log {
         match &self.file {
             Some(file) => {
                 let mut file: &File = file;
-                let line = record(self.format, level, message, &clock::now());
+                let line =
+                    record(self.format, level, message, &libcontainer::clock::now_in_seconds());
                 // One write call, so that records of commands at work at once do not mix. If it
                 // fails (a full disk), the message on standard error is what remains.
                 if file.write_all(line.as_bytes()).is_err() && level > Level::Error {
@@ -156,7 +155,12 @@ impl Log {
             None if self.format == Format::Text && io::stderr().is_terminal() => {
                 to_stderr(&format!("{}[0000] {}\n", level.short(), escape(message)));
             }
-            None => to_stderr(&record(self.format, level, message, &clock::now())),
+            None => to_stderr(&record(
+                self.format,
+                level,
+                message,
+                &libcontainer::clock::now_in_seconds(),
+            )),
         }
     }
 }

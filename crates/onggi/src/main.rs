@@ -8,7 +8,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod argv;
-mod clock;
 mod commands;
 mod globals;
 mod help;

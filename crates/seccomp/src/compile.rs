@@ -2,11 +2,10 @@
 
 use crate::arch::{Traits, X32_BIT};
 use crate::emit::{ARCH, Emitter, Label, NUMBER, Test};
-use crate::error::Error;
+use crate::error::{Error, MAX_INSTRUCTIONS};
 use crate::profile::{Action, Arch, Flag, Profile};
 use crate::program::{
-    FLAG_LOG, FLAG_NEW_LISTENER, FLAG_SPEC_ALLOW, FLAG_WAIT_KILLABLE_RECV, MAX_INSTRUCTIONS,
-    Program,
+    FLAG_LOG, FLAG_NEW_LISTENER, FLAG_SPEC_ALLOW, FLAG_WAIT_KILLABLE_RECV, Program,
 };
 use crate::rules::{self, Checked, Collected, Listed, named};
 

@@ -6,7 +6,7 @@
 use crate::arch::Traits;
 use crate::profile::Op;
 use crate::program::Insn;
-use crate::rules::Condition;
+use crate::rules::{Condition, halves};
 
 /// `BPF_LD | BPF_W | BPF_ABS`
 const LOAD: u16 = 0x20;
@@ -207,10 +207,4 @@ impl Emitter {
 fn halves_at(arch: &Traits, arg: u8) -> (u32, u32) {
     let at = ARGUMENTS + 8 * u32::from(arg);
     if arch.big { (at + 4, at) } else { (at, at + 4) }
-}
-
-/// Low and high half of a number.
-pub(crate) fn halves(value: u64) -> (u32, u32) {
-    #[allow(clippy::cast_possible_truncation, reason = "the low half is wanted")]
-    (value as u32, (value >> 32) as u32)
 }

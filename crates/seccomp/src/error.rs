@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// `BPF_MAXINSNS`
+pub const MAX_INSTRUCTIONS: usize = 4096;
+
 /// A profile that no filter can be made of. Rules are counted from 0, in the order of config.json.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
@@ -89,7 +92,7 @@ impl fmt::Display for Error {
             Self::TooLong { instructions } => write!(
                 out,
                 "the filter needs {instructions} instructions, the kernel takes at most {}",
-                crate::program::MAX_INSTRUCTIONS
+                MAX_INSTRUCTIONS
             ),
             Self::Stored { bytes } => write!(out, "{bytes} bytes are no stored seccomp filter"),
         }

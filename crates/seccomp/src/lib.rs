@@ -27,7 +27,7 @@ mod program;
 mod rules;
 
 pub use compile::compile;
-pub use error::Error;
+pub use error::{Error, MAX_INSTRUCTIONS};
 pub use names::*;
 pub use numbers::syscall_number;
 pub use profile::*;

@@ -1,9 +1,6 @@
 //! The result: instructions and flags for seccomp(2).
 
-use crate::error::Error;
-
-/// `BPF_MAXINSNS`
-pub const MAX_INSTRUCTIONS: usize = 4096;
+use crate::error::{Error, MAX_INSTRUCTIONS};
 
 /// `SECCOMP_FILTER_FLAG_LOG`
 pub const FLAG_LOG: u32 = 1 << 1;

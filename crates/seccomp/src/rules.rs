@@ -10,7 +10,6 @@
 use std::ops::Range;
 
 use crate::arch::Traits;
-use crate::emit::halves;
 use crate::numbers;
 use crate::profile::{Action, Arch, ArgCondition, Op, Profile, Rule};
 
@@ -308,4 +307,10 @@ pub(crate) fn insert(rules: &mut Vec<Checked>, new: Checked) {
     } else {
         rules.insert(end, new);
     }
+}
+
+/// Low and high half of a number.
+pub(crate) fn halves(value: u64) -> (u32, u32) {
+    #[allow(clippy::cast_possible_truncation, reason = "the low half is wanted")]
+    (value as u32, (value >> 32) as u32)
 }

@@ -1,95 +1,90 @@
 //! The container's view of its cgroup: mounts of type `cgroup`.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use sys::Root;
 use sys::mount::{ATTR_NODEV, ATTR_NOEXEC, ATTR_NOSUID, ATTR_RDONLY, MountAttr, clone_tree, cwd};
 
-use super::mounts::{Mounter, attach_with, new_filesystem};
+use super::attach::{
+    Change, attach_with, check_proc, make_readonly, new_filesystem, propagation_change,
+    push_attributes,
+};
 use crate::error::{Error, Result};
-use crate::plan::{FilesystemOptions, Mount, MountKind, Propagation};
+use crate::plan::{FilesystemOptions, Mount};
 
-/// Mounts what the host has: its v2 tree, or a directory with one mount for each v1 hierarchy.
-pub(super) fn mount(mounter: &Mounter<'_>, entry: &Mount) -> Result<()> {
-    if mounter.cgroup_views.v1.is_empty() { v2(mounter, entry) } else { v1(mounter, entry) }
+/// What such a mount is made of.
+pub(super) struct CgroupMount<'a> {
+    pub(super) root: &'a Root,
+    pub(super) views: &'a libcgroups::MountViews,
+    /// Whether the container has a cgroup namespace of its own.
+    pub(super) own_namespace: bool,
 }
 
-fn changes(entry: &Mount) -> Vec<(MountAttr, bool)> {
-    let mut changes = Vec::new();
-    for (attributes, recursive) in [(entry.attributes, false), (entry.recursive_attributes, true)] {
-        if !attributes.is_empty() {
-            changes.push((MountAttr::attributes(attributes.set, attributes.clear), recursive));
-        }
+impl CgroupMount<'_> {
+    /// Mounts what the host has: its v2 tree, or a directory with one mount for each v1 hierarchy.
+    pub(super) fn mount(&self, entry: &Mount) -> Result<()> {
+        let target = self.directory(&entry.destination)?;
+        check_proc(entry, target.as_fd(), None)?;
+        if self.views.v1.is_empty() { self.v2(entry, &target) } else { self.v1(entry, &target) }
     }
-    let change = |one: &Propagation| (MountAttr::propagation(one.kind), one.recursive);
-    changes.extend(entry.propagation.iter().map(change));
-    changes
-}
 
-fn v2(mounter: &Mounter<'_>, entry: &Mount) -> Result<()> {
-    let target = mounter
-        .root
-        .make_dir(&entry.destination)
-        .map_err(|errno| Error::os("create mount point", &entry.destination, errno))?;
-    mounter.check_proc(entry, target.as_fd(), None)?;
-    let no_options = FilesystemOptions::default();
-    let fresh = || new_filesystem("cgroup2", "cgroup", &no_options, 0);
-    let tree = match &mounter.cgroup_views.v2 {
-        // In its own cgroup namespace a new mount shows the container's cgroup as the root.
-        _ if mounter.own_cgroup_namespace => fresh().or_else(|error| {
-            // Not allowed when the user namespace does not own the cgroup namespace.
-            let Some(view) = &mounter.cgroup_views.v2 else { return Err(error) };
-            bind(&view.host_dir)
-        })?,
-        Some(view) => bind(&view.host_dir)?,
-        None => fresh()?,
-    };
-    attach_with(tree.as_fd(), target.as_fd(), &changes(entry), &entry.destination)
-}
+    fn directory(&self, path: &Path) -> Result<OwnedFd> {
+        let made = self.root.make_dir(path);
+        made.map_err(|errno| Error::os("create mount point", path, errno))
+    }
 
-fn v1(mounter: &Mounter<'_>, entry: &Mount) -> Result<()> {
-    let readonly = entry.attributes.set & ATTR_RDONLY != 0;
-    let tmpfs = Mount {
-        kind: MountKind::Filesystem {
-            fstype: "tmpfs".into(),
-            source: "tmpfs".into(),
-            options: FilesystemOptions {
-                flags: vec![],
-                values: vec![("mode".into(), "755".into())],
-            },
-        },
-        recursive_attributes: Default::default(),
-        ..entry.clone()
-    };
-    let late = mounter.mount_all(std::slice::from_ref(&tmpfs))?;
-    for view in &mounter.cgroup_views.v1 {
-        let destination = entry.destination.join(&view.name);
-        let target = mounter
-            .root
-            .make_dir(&destination)
-            .map_err(|errno| Error::os("create mount point", &destination, errno))?;
-        let attributes = ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC;
-        let tree = if mounter.own_cgroup_namespace {
-            new_hierarchy(&view.options)?
-        } else {
-            bind(&view.host_dir)?
+    fn v2(&self, entry: &Mount, target: &OwnedFd) -> Result<()> {
+        let no_options = FilesystemOptions::default();
+        let fresh = || new_filesystem("cgroup2", "cgroup", &no_options, 0);
+        let tree = match &self.views.v2 {
+            // In its own cgroup namespace a new mount shows the container's cgroup as the root. It
+            // is not allowed when the user namespace does not own the cgroup namespace.
+            Some(view) if self.own_namespace => fresh().or_else(|_| bind(&view.host_dir))?,
+            Some(view) => bind(&view.host_dir)?,
+            None => fresh()?,
         };
-        let readonly = if readonly { ATTR_RDONLY } else { 0 };
-        let attr = MountAttr::attributes(attributes | readonly, 0);
-        attach_with(tree.as_fd(), target.as_fd(), &[(attr, false)], &destination)?;
+        let mut changes: Vec<Change> = Vec::new();
+        push_attributes(&mut changes, entry.attributes, false);
+        push_attributes(&mut changes, entry.recursive_attributes, true);
+        changes.extend(entry.propagation.iter().copied().map(propagation_change));
+        attach_with(tree.as_fd(), target.as_fd(), &changes, &entry.destination)
     }
-    for (link, text) in &mounter.cgroup_views.symlinks {
-        let path = entry.destination.join(link);
-        mounter
-            .root
-            .make_link(Path::new(text), &path)
-            .map_err(|errno| Error::os("symlink", &path, errno))?;
+
+    fn v1(&self, entry: &Mount, target: &OwnedFd) -> Result<()> {
+        let readonly = entry.attributes.set & ATTR_RDONLY;
+        let options =
+            FilesystemOptions { flags: vec![], values: vec![("mode".into(), "755".into())] };
+        // Writable until the mount points are made in it.
+        let directory =
+            new_filesystem("tmpfs", "tmpfs", &options, entry.attributes.set & !ATTR_RDONLY)?;
+        let changes: Vec<Change> =
+            entry.propagation.iter().copied().map(propagation_change).collect();
+        attach_with(directory.as_fd(), target.as_fd(), &changes, &entry.destination)?;
+        for view in &self.views.v1 {
+            let destination = entry.destination.join(&view.name);
+            let target = self.directory(&destination)?;
+            let tree = if self.own_namespace {
+                new_hierarchy(&view.options)?
+            } else {
+                bind(&view.host_dir)?
+            };
+            let attributes = ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC | readonly;
+            let attr = MountAttr::attributes(attributes, 0);
+            attach_with(tree.as_fd(), target.as_fd(), &[(attr, false)], &destination)?;
+        }
+        for (link, text) in &self.views.symlinks {
+            let path = entry.destination.join(link);
+            self.root
+                .make_link(Path::new(text), &path)
+                .map_err(|errno| Error::os("symlink", &path, errno))?;
+        }
+        if readonly == 0 { Ok(()) } else { make_readonly(&directory) }
     }
-    late.apply()
 }
 
 /// A new mount of a v1 hierarchy, which the cgroup namespace roots at the container's cgroup.
-fn new_hierarchy(options: &str) -> Result<std::os::fd::OwnedFd> {
+fn new_hierarchy(options: &str) -> Result<OwnedFd> {
     let mut parsed = FilesystemOptions::default();
     for option in options.split(',') {
         match option.split_once('=') {
@@ -104,7 +99,7 @@ fn new_hierarchy(options: &str) -> Result<std::os::fd::OwnedFd> {
     new_filesystem("cgroup", "cgroup", &parsed, 0)
 }
 
-fn bind(host_dir: &Path) -> Result<std::os::fd::OwnedFd> {
+fn bind(host_dir: &Path) -> Result<OwnedFd> {
     let tree = clone_tree(cwd(), host_dir, false)
         .map_err(|errno| Error::os("bind mount", host_dir, errno))?;
     let attr = MountAttr::propagation(nix::libc::MS_SLAVE);

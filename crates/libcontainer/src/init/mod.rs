@@ -6,6 +6,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod attach;
 mod cgroup_mounts;
 mod console;
 mod copy_up;

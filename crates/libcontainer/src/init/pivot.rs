@@ -7,7 +7,8 @@ use nix::unistd::{chdir, chroot, fchdir, pivot_root};
 use sys::Root;
 use sys::mount::{self, MountAttr};
 
-use super::rootfs::{building_propagation, owns_mount_namespace};
+use super::prepared::building_propagation;
+use super::rootfs::owns_mount_namespace;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
 

@@ -6,11 +6,14 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, SFlag, fstat, makedev};
+use sys::mount::{self, MountAttr};
 
 use super::filter::Filter;
-use super::rootfs::clone_rootfs;
 use crate::error::{Error, Result};
-use crate::plan::{Device, DeviceKind, MountKind, Namespace, Plan};
+use crate::plan::{Device, DeviceKind, MountKind, Namespace, Plan, Propagation, Rootfs};
+
+const SLAVE: u64 = nix::libc::MS_SLAVE;
+const SHARED: u64 = nix::libc::MS_SHARED;
 
 /// Descriptors for the container process. `None` where only the process itself, as root of its own
 /// user namespace, may open them.
@@ -78,7 +81,7 @@ impl Prepared {
 /// its mounts: where the ids of a user namespace may have no access to them, and where they are to
 /// stay peers of the host's mounts, from which the process has cut its namespace off.
 fn opens_early(plan: &Plan) -> bool {
-    let shared = plan.rootfs.propagation.is_some_and(|one| one.kind == nix::libc::MS_SHARED);
+    let shared = plan.rootfs.propagation.is_some_and(|one| one.kind == SHARED);
     plan.namespaces.user != Namespace::Inherit || shared
 }
 
@@ -100,7 +103,7 @@ fn allowed(result: Result<OwnedFd>) -> Result<Option<OwnedFd>> {
 
 /// A bind source as a detached mount.
 pub(crate) fn clone_source(source: &Path, recursive: bool) -> Result<OwnedFd> {
-    sys::mount::clone_tree(sys::mount::cwd(), source, recursive)
+    mount::clone_tree(mount::cwd(), source, recursive)
         .map_err(|errno| Error::os("open mount source", source, errno))
 }
 
@@ -126,5 +129,27 @@ fn clone_node(path: &Path, kind: SFlag, number: u64) -> Result<OwnedFd> {
     if stat.st_mode & SFlag::S_IFMT.bits() != kind.bits() || stat.st_rdev != number {
         return Err(Error::message(format!("{path:?} on the host is another device")));
     }
-    sys::mount::clone_mount(handle.as_fd(), false).map_err(fail)
+    mount::clone_mount(handle.as_fd(), false).map_err(fail)
+}
+
+/// What is done to the root mount while it is being built; `linux.rootfsPropagation` if that
+/// keeps mount events from leaving, else slave.
+pub(super) fn building_propagation(rootfs: &Rootfs) -> Propagation {
+    match rootfs.propagation {
+        Some(propagation) if propagation.kind != SHARED => propagation,
+        _ => Propagation { kind: SLAVE, recursive: true },
+    }
+}
+
+/// A copy of the root file system's mount, detached, that sends no mount events out.
+pub(super) fn clone_rootfs(directory: &OwnedFd, rootfs: &Rootfs) -> Result<OwnedFd> {
+    let tree = mount::clone_mount(directory.as_fd(), true)
+        .map_err(|errno| Error::os("bind mount rootfs", &rootfs.path, errno))?;
+    let propagation = building_propagation(rootfs);
+    let attr = MountAttr::propagation(propagation.kind);
+    match mount::set_attributes(tree.as_fd(), attr, true) {
+        // Before Linux 5.12; the whole namespace was made slave already.
+        Ok(()) | Err(Errno::ENOSYS) => Ok(tree),
+        Err(errno) => Err(Error::os("set propagation of", &rootfs.path, errno)),
+    }
 }

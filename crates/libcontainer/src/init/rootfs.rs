@@ -6,23 +6,11 @@ use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::stat::{Mode, fstat};
 use sys::Root;
-use sys::mount::{self, MountAttr};
+use sys::mount;
 
-use super::prepared::Prepared;
+use super::prepared::{Prepared, clone_rootfs};
 use crate::error::{Error, Result};
-use crate::plan::{Namespace, Plan, Propagation, Rootfs};
-
-const SLAVE: u64 = nix::libc::MS_SLAVE;
-const SHARED: u64 = nix::libc::MS_SHARED;
-
-/// What is done to the root mount while it is being built; `linux.rootfsPropagation` if that
-/// keeps mount events from leaving, else slave.
-pub(super) fn building_propagation(rootfs: &Rootfs) -> Propagation {
-    match rootfs.propagation {
-        Some(propagation) if propagation.kind != SHARED => propagation,
-        _ => Propagation { kind: SLAVE, recursive: true },
-    }
-}
+use crate::plan::{Namespace, Plan, Rootfs};
 
 /// Whether the container has a mount namespace that is its alone.
 pub(super) fn owns_mount_namespace(plan: &Plan) -> bool {
@@ -56,7 +44,7 @@ pub(super) fn attach(plan: &Plan, prepared: &Prepared) -> Result<Root> {
         return Ok(Root::new(tree));
     }
     if owned {
-        mount::set_root_propagation(SLAVE, true)
+        mount::set_root_propagation(nix::libc::MS_SLAVE, true)
             .map_err(|errno| Error::os("make slave", "/", errno))?;
     }
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
@@ -74,19 +62,6 @@ pub(super) fn attach(plan: &Plan, prepared: &Prepared) -> Result<Root> {
             .map_err(|errno| Error::os("mount rootfs at", &rootfs.path, errno))?;
     }
     Ok(Root::new(tree))
-}
-
-/// A copy of the root file system's mount, detached, that sends no mount events out.
-pub(super) fn clone_rootfs(directory: &OwnedFd, rootfs: &Rootfs) -> Result<OwnedFd> {
-    let tree = mount::clone_mount(directory.as_fd(), true)
-        .map_err(|errno| Error::os("bind mount rootfs", &rootfs.path, errno))?;
-    let propagation = building_propagation(rootfs);
-    let attr = MountAttr::propagation(propagation.kind);
-    match mount::set_attributes(tree.as_fd(), attr, true) {
-        // Before Linux 5.12; the whole namespace was made slave already.
-        Ok(()) | Err(nix::errno::Errno::ENOSYS) => Ok(tree),
-        Err(errno) => Err(Error::os("set propagation of", &rootfs.path, errno)),
-    }
 }
 
 /// The path must still lead to the directory that the runtime opened.

@@ -1,16 +1,17 @@
 //! `create`, and what `run` has in common with it.
 
-use std::path::Path;
-
 use libcgroups::{Cgroup, Layout, MountViews};
 
 use super::cgroup_error;
 use super::delete::run_poststop;
+use super::host::{
+    facts, listen_fds, pass_listen_fds, protect_descriptors, without_absent_modules,
+};
 use super::options::{CgroupManager, CreateOptions, Runtime, check_id};
 use crate::error::{Error, Result};
 use crate::init::InitOptions;
 use crate::launch::{Launch, Launched, foreign_namespaces, send_pidfd, write_pid_file};
-use crate::plan::{self, HostFacts, Namespace, Plan, Process};
+use crate::plan::{self, Namespace, Plan};
 use crate::spec;
 use crate::state::{FORMAT, InitProcess, State, StateDir};
 
@@ -164,68 +165,6 @@ impl<'a> Creation<'a> {
             run_poststop(&self.state);
         }
     }
-}
-
-/// Keeps what the caller left open from hooks and containers, but for what it asked to pass on, and
-/// makes sure that children can be waited for.
-pub(super) fn protect_descriptors(preserve: u32) -> Result<()> {
-    for fd in 3..3 + i64::from(preserve) {
-        let number = i32::try_from(fd).map_err(|_| Error::message("--preserve-fds: too many"))?;
-        if !sys::fd::is_open(number) {
-            return Err(Error::message(format!(
-                "--preserve-fds: file descriptor {number} is not open"
-            )));
-        }
-    }
-    sys::prctl::keep_children().map_err(|errno| Error::os("reset", "SIGCHLD", errno))?;
-    sys::fd::cloexec_from(3).map_err(|errno| Error::os("close_range", "", errno))
-}
-
-/// How many sockets systemd passes to this process, to be passed on; see sd_listen_fds(3).
-fn listen_fds() -> u32 {
-    let variable = |name| std::env::var(name).ok()?.parse::<u32>().ok();
-    let meant_for_us = variable("LISTEN_PID") == Some(std::process::id());
-    variable("LISTEN_FDS").filter(|_| meant_for_us).unwrap_or(0)
-}
-
-/// Tells the container's program of the sockets; it will be process 1.
-fn pass_listen_fds(plan: &mut Plan, count: u32) {
-    if let Some(process) = plan.process.as_mut().filter(|_| count > 0) {
-        process
-            .env
-            .retain(|entry| !entry.starts_with("LISTEN_FDS=") && !entry.starts_with("LISTEN_PID="));
-        process.env.extend([format!("LISTEN_FDS={count}"), "LISTEN_PID=1".into()]);
-    }
-}
-
-/// Takes out labels of security modules that this kernel does not run: as under runc (SELinux) and
-/// crun (both), what engines name by default must work there.
-pub(super) fn without_absent_modules(process: &mut Process) {
-    let apparmor = || {
-        std::fs::read("/sys/module/apparmor/parameters/enabled")
-            .is_ok_and(|text| text.starts_with(b"Y"))
-    };
-    let selinux = || Path::new("/sys/fs/selinux/enforce").exists();
-    if process.apparmor_profile.is_some() && !apparmor() {
-        let text = "process.apparmorProfile is ignored: AppArmor is not enabled";
-        crate::remark(&[text.to_owned()]);
-        process.apparmor_profile = None;
-    }
-    if process.selinux_label.is_some() && !selinux() {
-        let text = "process.selinuxLabel is ignored: SELinux is not enabled";
-        crate::remark(&[text.to_owned()]);
-        process.selinux_label = None;
-    }
-}
-
-pub(super) fn facts(bundle: &Path) -> Result<HostFacts> {
-    let path = "/proc/sys/kernel/cap_last_cap";
-    let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, &error))?;
-    let last_cap = text
-        .trim()
-        .parse()
-        .map_err(|_| Error::message(format!("{path}: {text:?} is no capability number")))?;
-    Ok(HostFacts { bundle: bundle.to_owned(), euid: nix::unistd::geteuid().as_raw(), last_cap })
 }
 
 fn check_terminal(plan: &Plan, options: &CreateOptions, terminal: Terminal) -> Result<()> {

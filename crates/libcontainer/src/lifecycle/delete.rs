@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::create::protect_descriptors;
+use super::host::protect_descriptors;
 use super::options::check_id;
 use super::{Container, Runtime, cgroup_error, signal_all, wait_gone};
 use crate::error::{Error, Result};

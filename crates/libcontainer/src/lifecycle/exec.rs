@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::create::{Terminal, check_console, facts, protect_descriptors, without_absent_modules};
+use super::create::{Terminal, check_console};
 use super::foreground::Foreground;
+use super::host::{facts, protect_descriptors, without_absent_modules};
 use super::{Container, ExecOptions, Runtime, cgroup_error, not_running};
 use crate::error::{Error, Result};
 use crate::init::Filter;

@@ -4,6 +4,7 @@ mod create;
 mod delete;
 mod exec;
 mod foreground;
+mod host;
 mod kill;
 mod list;
 pub mod options;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::create::protect_descriptors;
+use super::host::protect_descriptors;
 use super::{Container, Runtime, not_running};
 use crate::error::{Error, Result};
 use crate::hooks;

@@ -1,0 +1,178 @@
+//! What every kind of mount needs: a new file system or a copy of a tree, its attributes, and a
+//! destination that may be covered.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path};
+
+use nix::errno::Errno;
+use nix::sys::stat::fstat;
+use sys::mount::{self, ATTR_RDONLY, FsContext, MountAttr};
+
+use crate::error::{Error, Result};
+use crate::plan::{Attributes, FilesystemOptions, Mount, MountKind, Propagation};
+
+/// `f_type` of procfs.
+const PROC_SUPER_MAGIC: i64 = 0x9fa0;
+
+/// Inode number of the root of every procfs.
+const PROC_ROOT_INODE: u64 = 1;
+
+/// What may be mounted over inside /proc: files that tools such as lxcfs replace, none of which
+/// the runtime or a security module writes to.
+const PROC_COVERS: [&str; 10] = [
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/slabinfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/sys/crypto/fips_enabled",
+    "/proc/sys/kernel/ns_last_pid",
+    "/proc/uptime",
+];
+
+/// Nothing may cover parts of a procfs but the few files above: what the runtime and security
+/// modules write there must reach the kernel.
+pub(super) fn check_proc(
+    entry: &Mount,
+    target: BorrowedFd<'_>,
+    tree: Option<&OwnedFd>,
+) -> Result<()> {
+    let magic = mount::filesystem_magic(target)
+        .map_err(|errno| Error::os("statfs", &entry.destination, errno))?;
+    let clean = lexically_clean(&entry.destination);
+    if clean == "/proc" && !is_procfs(entry, tree) {
+        return Err(Error::message("\"/proc\" cannot be mounted because it is not of type proc"));
+    }
+    if magic != PROC_SUPER_MAGIC {
+        return Ok(());
+    }
+    if clean == "/proc" && is_procfs(entry, tree) || PROC_COVERS.contains(&clean.as_str()) {
+        return Ok(());
+    }
+    Err(Error::message(format!(
+        "{:?} cannot be mounted because it is inside /proc",
+        entry.destination
+    )))
+}
+
+/// Whether the mount shows a whole procfs; `tree` is the source of a bind mount.
+pub(super) fn is_procfs(entry: &Mount, tree: Option<&OwnedFd>) -> bool {
+    match (&entry.kind, tree) {
+        (MountKind::Filesystem { fstype, .. }, _) => fstype == "proc",
+        (MountKind::Bind { .. }, Some(tree)) => {
+            mount::filesystem_magic(tree) == Ok(PROC_SUPER_MAGIC)
+                && fstat(tree).is_ok_and(|root| root.st_ino == PROC_ROOT_INODE)
+        }
+        _ => false,
+    }
+}
+
+/// A change of a mount and whether it goes down the tree.
+pub(super) type Change = (MountAttr, bool);
+
+pub(super) fn push_attributes(changes: &mut Vec<Change>, attributes: Attributes, recursive: bool) {
+    if !attributes.is_empty() {
+        changes.push((MountAttr::attributes(attributes.set, attributes.clear), recursive));
+    }
+}
+
+pub(super) fn propagation_change(propagation: Propagation) -> Change {
+    (MountAttr::propagation(propagation.kind), propagation.recursive)
+}
+
+/// Attaches a detached mount with its attributes already in force; on kernels that can only change
+/// attached mounts, right after.
+pub(super) fn attach_with(
+    tree: BorrowedFd<'_>,
+    target: BorrowedFd<'_>,
+    changes: &[Change],
+    destination: &Path,
+) -> Result<()> {
+    let fail = |op: &'static str| move |errno| Error::os(op, destination, errno);
+    let mut changes = changes.iter();
+    let mut pending = None;
+    for change in changes.by_ref() {
+        match mount::set_attributes(tree, change.0, change.1) {
+            Ok(()) => {}
+            Err(Errno::ENOSYS) => {
+                pending = Some(change);
+                break;
+            }
+            Err(errno) => return Err(fail("set mount attributes of")(errno)),
+        }
+    }
+    mount::attach(tree, target).map_err(fail("mount on"))?;
+    pending.into_iter().chain(changes).try_for_each(|change| {
+        mount::set_attributes_attached(tree, change.0, change.1)
+            .map_err(fail("set mount attributes of"))
+    })
+}
+
+/// Makes an attached mount read-only. One in a detached tree cannot be changed, but covered by a
+/// changed copy.
+pub(super) fn make_readonly(mount: &OwnedFd) -> Result<()> {
+    let attr = MountAttr::attributes(ATTR_RDONLY, 0);
+    match mount::set_attributes_attached(mount.as_fd(), attr, false) {
+        Err(Errno::EINVAL) => mount::clone_mount(mount.as_fd(), true).and_then(|copy| {
+            mount::set_attributes(copy.as_fd(), attr, false)?;
+            mount::attach(copy.as_fd(), mount.as_fd())
+        }),
+        other => other,
+    }
+    .map_err(|errno| Error::os("make read-only", "tmpfs", errno))
+}
+
+/// A new, detached instance of a file system.
+pub(super) fn new_filesystem(
+    fstype: &str,
+    source: &str,
+    options: &FilesystemOptions,
+    attributes: u64,
+) -> Result<OwnedFd> {
+    let context = FsContext::new(fstype).map_err(|errno| Error::os("fsopen", fstype, errno))?;
+    if !source.is_empty() {
+        context
+            .set_string("source", source)
+            .map_err(|errno| complain(&context, "set source", errno))?;
+    }
+    configure(&context, options)?;
+    context.mount(attributes).map_err(|errno| complain(&context, "mount", errno))
+}
+
+pub(super) fn configure(context: &FsContext, options: &FilesystemOptions) -> Result<()> {
+    for flag in &options.flags {
+        context
+            .set_flag(flag)
+            .map_err(|errno| complain(context, &format!("mount option {flag:?}"), errno))?;
+    }
+    for (key, value) in &options.values {
+        context
+            .set_string(key, value)
+            .map_err(|errno| complain(context, &format!("mount option {key}={value:?}"), errno))?;
+    }
+    Ok(())
+}
+
+/// The failure with what the file system itself has to say about it.
+pub(super) fn complain(context: &FsContext, op: &str, errno: Errno) -> Error {
+    let error = Error::os(op, "", errno);
+    match context.complaint() {
+        Some(text) if !text.is_empty() => Error::message(format!("{error} ({text})")),
+        _ => error,
+    }
+}
+
+/// The path with `.`, `..` and doubled slashes taken out, without looking at any file.
+pub(super) fn lexically_clean(path: &Path) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => parts.push(name.to_str().unwrap_or("\u{fffd}")),
+            Component::ParentDir => drop(parts.pop()),
+            _ => {}
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
