@@ -1,7 +1,7 @@
 //! Namespaces made anew and joined by path, alone and together.
 
 use integration_tests::{
-    Bundle, Cgroups, Peer, differs, mount, namespace_link, need_root, peer, without_namespace,
+    Bundle, Cgroups, Peer, differs, mount, namespace_link, need_root, peer, skip, without_namespace,
 };
 use serde_json::json;
 use std::fs;
@@ -263,5 +263,25 @@ fn namespace_of_a_dead_process_is_refused() {
     let mut bundle = Bundle::new(&["true"]);
     bundle.set("/linux/namespaces/1/path", json!("/proc/999999999/ns/net"));
     bundle.run().exits(1).fails_with(&["/proc/999999999/ns/net"]);
+    bundle.assert_clean();
+}
+
+/// The container lives in a mount tree that only it sees, and the host's own stays as it is.
+#[test]
+fn without_a_mount_namespace_nothing_is_mounted_on_the_host() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "mounts on the host");
+    let mut bundle = Bundle::new(&["all", "ls", "/proc/self", "--", "write", "/sys/x", "y"]);
+    without_namespace(&mut bundle.config, "mount");
+    bundle.unset("/linux/maskedPaths").unset("/linux/readonlyPaths");
+    let mounts = || fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let before = mounts();
+    let output = bundle.run();
+    if output.stderr.contains("invalid argument") {
+        skip!("mounts in a detached tree need Linux 6.15");
+    }
+    assert!(output.stdout.contains("cmdline"), "{output}");
+    assert!(output.stderr.contains("Read-only"), "{output}");
+    assert_eq!(mounts(), before);
     bundle.assert_clean();
 }

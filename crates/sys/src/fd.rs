@@ -88,12 +88,21 @@ pub fn replace_standard(fd: BorrowedFd<'_>, target: RawFd) -> nix::Result<()> {
     Errno::result(unsafe { libc::dup2(fd.as_raw_fd(), target) }).map(drop)
 }
 
-/// A new anonymous file (memfd_create(2)) called `name` that can be sealed.
+/// A new anonymous file (memfd_create(2)) called `name` that can be sealed, and executed if the host
+/// lets any such file be.
 pub fn sealable_memfd(name: &str) -> nix::Result<OwnedFd> {
+    /// Since Linux 6.3; without it vm.memfd_noexec may take the right to execute away.
+    const MFD_EXEC: libc::c_uint = 0x10;
     let name = crate::raw::c_str(name)?;
     let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
     // SAFETY: `name` outlives the call.
-    let ret = unsafe { libc::syscall(libc::SYS_memfd_create, name.as_ptr(), flags) };
+    let create = |flags: libc::c_uint| unsafe {
+        libc::syscall(libc::SYS_memfd_create, name.as_ptr(), flags)
+    };
+    let mut ret = create(flags | MFD_EXEC);
+    if ret < 0 && Errno::last() == Errno::EINVAL {
+        ret = create(flags);
+    }
     // SAFETY: memfd_create returns a new descriptor.
     unsafe { crate::raw::new_fd(ret) }
 }
