@@ -15,9 +15,12 @@ mod start;
 mod state;
 mod update;
 
+use std::time::Duration;
+
 use nix::sys::signal::Signal;
 
 use crate::error::{Error, Result};
+use crate::hooks;
 use crate::state::{InitProcess, State, StateDir, Status};
 
 pub use create::create;
@@ -75,8 +78,23 @@ fn signal_all(state: &State, signal: i32) -> Result<()> {
     }
 }
 
+/// How long a program is ahead of its poststart hooks.
+const HEAD_START: Duration = Duration::from_millis(5);
+
+/// Runs the poststart hooks of a program that was started as process `pid`.
+///
+/// What tells the runtime of execve(2) is that it closes a descriptor, which happens before the new
+/// program has run its first instruction. Hooks are to find it running, so it gets a moment first.
+fn run_poststart(state: &State, pid: i32) -> Result<()> {
+    if state.poststart.is_empty() {
+        return Ok(());
+    }
+    std::thread::sleep(HEAD_START);
+    hooks::run_all("poststart", &state.poststart, &state.for_hooks(Status::Running, pid))
+}
+
 /// Waits until a process that was killed is gone, at most `patience`.
-fn wait_gone(process: InitProcess, patience: std::time::Duration) -> Result<()> {
+fn wait_gone(process: InitProcess, patience: Duration) -> Result<()> {
     use crate::state::Liveness;
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     use std::os::fd::AsFd;

@@ -3,11 +3,9 @@
 use super::create::{Creation, Terminal};
 use super::delete::remove;
 use super::foreground::Foreground;
-use super::{RunOptions, Runtime};
+use super::{RunOptions, Runtime, run_poststart};
 use crate::error::{Error, Result};
-use crate::hooks;
 use crate::launch::PATIENCE;
-use crate::state::Status;
 
 /// Runs a container; gives the exit status of its program, 128 + N for signal N. With `detach`
 /// returns 0 as soon as the program runs.
@@ -33,8 +31,7 @@ pub fn run(runtime: &Runtime, options: &RunOptions) -> Result<i32> {
         // A startContainer hook may take as long as its own timeout lets it.
         let hooks = &creation.plan.hooks.start_container;
         launched.wait_started(hooks.is_empty().then_some(PATIENCE))?;
-        let state = creation.state.for_hooks(Status::Running, launched.pid);
-        hooks::run_all("poststart", &creation.state.poststart, &state)
+        run_poststart(&creation.state, launched.pid)
     })?;
     let (Some(mut foreground), Some(launched)) = (foreground, creation.launched) else {
         return Ok(0);

@@ -8,9 +8,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::host::protect_descriptors;
-use super::{Container, Runtime, not_running};
+use super::{Container, Runtime, not_running, run_poststart};
 use crate::error::{Error, Result};
-use crate::hooks;
 use crate::launch::PATIENCE;
 use crate::state::Status;
 
@@ -46,8 +45,7 @@ pub fn start(runtime: &Runtime, id: &str) -> Result<()> {
         return Ok(());
     }
     let pid = container.init()?.pid;
-    let state = container.state.for_hooks(Status::Running, pid);
-    hooks::run_all("poststart", &container.state.poststart, &state).inspect_err(|_| {
+    run_poststart(&container.state, pid).inspect_err(|_| {
         // runtime.md, lifecycle step 9: the container is stopped then.
         if let Ok(pidfd) = container.init().and_then(|init| init.pidfd().map_err(|_| not_running()))
         {
