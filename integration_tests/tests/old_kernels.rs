@@ -81,7 +81,7 @@ fn without_clone3_and_close_range() {
 #[test]
 fn create_start_exec_delete_without_any_of_them() {
     only_onggi!();
-    let names = "openat2,clone3,mount_setattr,close_range,faccessat2";
+    let names = "openat2,clone3,mount_setattr,close_range,faccessat2,setns-of-several";
     let bundle = Bundle::new(&["signal-wait"]);
     let id = bundle.id.clone();
     let path = bundle.path();

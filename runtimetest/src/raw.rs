@@ -83,15 +83,36 @@ pub(crate) fn fork() -> Result<i32, i32> {
     Ok(pid)
 }
 
+/// Answers `EINVAL` to setns(2) when its second argument has more than one bit; goes on otherwise.
+fn several_kinds_of_namespace() -> [libc::sock_filter; 8] {
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let setns = u32::try_from(libc::SYS_setns).unwrap_or(u32::MAX);
+    [
+        step(0x20, 0, 0, 0),     // the number
+        step(0x15, 0, 6, setns), // another call: past the end
+        step(0x20, 0, 0, 24),    // low half of the second argument, on little-endian machines
+        step(0x07, 0, 0, 0),     // x = a
+        step(0x14, 0, 0, 1),     // a = a - 1
+        step(0x5c, 0, 0, 0),     // a = a & x: 0 for a single bit
+        step(0x15, 1, 0, 0),
+        step(0x06, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EINVAL.cast_unsigned()),
+    ]
+}
+
 /// Has the system calls with these numbers fail with `ENOSYS` from now on, over execve(2) too, as
-/// on a kernel that does not know them.
-pub(crate) fn forget_syscalls(numbers: &[i64]) -> Result<(), i32> {
+/// on a kernel that does not know them. With `old_setns` setns(2) fails with `EINVAL` for more than
+/// one kind of namespace, as before Linux 5.8.
+pub(crate) fn forget_syscalls(numbers: &[i64], old_setns: bool) -> Result<(), i32> {
     const LOAD_NUMBER: u16 = 0x20;
     const JUMP_EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
     let step = |code, jt, k| libc::sock_filter { code, jt, jf: 0, k };
     let count = u8::try_from(numbers.len()).map_err(|_| libc::E2BIG)?;
-    let mut program = vec![step(LOAD_NUMBER, 0, 0)];
+    let mut program = Vec::new();
+    if old_setns {
+        program.extend(several_kinds_of_namespace());
+    }
+    program.push(step(LOAD_NUMBER, 0, 0));
     for (number, left) in numbers.iter().zip((0..count).rev()) {
         let number = u32::try_from(*number).map_err(|_| libc::EINVAL)?;
         program.push(step(JUMP_EQUAL, left + 1, number));

@@ -73,6 +73,8 @@ pub(super) fn race_exe(args: &[&str]) -> i32 {
 /// `without NAME[,NAME...] COMMAND [ARGUMENT...]`: runs a command as an older kernel would.
 pub(super) fn without(args: &[&str]) -> i32 {
     use std::os::unix::process::CommandExt;
+    /// Not a call but a way to call one.
+    const OLD_SETNS: &str = "setns-of-several";
     const NEWER: [(&str, i64); 6] = [
         ("openat2", libc::SYS_openat2),
         ("clone3", libc::SYS_clone3),
@@ -86,10 +88,12 @@ pub(super) fn without(args: &[&str]) -> i32 {
     };
     let number =
         |name: &str| NEWER.iter().find(|(known, _)| *known == name).map(|(_, number)| *number);
-    let Some(numbers) = names.split(',').map(number).collect::<Option<Vec<i64>>>() else {
+    let old_setns = names.split(',').any(|name| name == OLD_SETNS);
+    let others = names.split(',').filter(|name| *name != OLD_SETNS);
+    let Some(numbers) = others.map(number).collect::<Option<Vec<i64>>>() else {
         return complain(args, names, &"a system call this tool does not know");
     };
-    if let Err(errno) = raw::forget_syscalls(&numbers) {
+    if let Err(errno) = raw::forget_syscalls(&numbers, old_setns) {
         return complain(args, names, &std::io::Error::from_raw_os_error(errno));
     }
     complain(args, command, &std::process::Command::new(command).args(rest).exec())
