@@ -11,7 +11,6 @@ mod argv;
 mod commands;
 mod globals;
 mod help;
-mod id;
 mod log;
 mod output;
 mod parser;

@@ -40,16 +40,6 @@ pub fn set_capabilities(effective: u64, permitted: u64, inheritable: u64) -> nix
     Errno::result(ret).map(drop)
 }
 
-/// The effective capabilities of the calling thread; bit N is capability N.
-pub fn effective_capabilities() -> nix::Result<u64> {
-    let header = Header { version: VERSION_3, pid: 0 };
-    let mut data = [Data::default(); 2];
-    // SAFETY: version 3 fills two data records.
-    let ret = unsafe { libc::syscall(libc::SYS_capget, &raw const header, data.as_mut_ptr()) };
-    Errno::result(ret)?;
-    Ok(u64::from(data[0].effective) | u64::from(data[1].effective) << 32)
-}
-
 /// Sets real, effective and saved user id.
 ///
 /// # Errors

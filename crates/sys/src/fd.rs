@@ -4,7 +4,6 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
 
 /// Marks every descriptor from `first` on close-on-exec.
@@ -58,11 +57,6 @@ pub fn close_all_but(first: RawFd, keep: &mut [RawFd]) -> nix::Result<()> {
         from = next;
     }
     Ok(())
-}
-
-/// Lets `fd` stay open over execve(2).
-pub fn keep_over_exec(fd: BorrowedFd<'_>) -> nix::Result<()> {
-    fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty())).map(drop)
 }
 
 /// Whether descriptor `fd` of the runtime's caller is open.

@@ -174,26 +174,6 @@ pub fn attach(from: BorrowedFd<'_>, onto: BorrowedFd<'_>) -> nix::Result<()> {
     Errno::result(ret).map(drop)
 }
 
-/// Attaches the detached mount `from` over the root directory of this process's mount namespace.
-///
-/// # Errors
-/// Those of move_mount(2).
-pub fn attach_over_root(from: BorrowedFd<'_>) -> nix::Result<()> {
-    const MOVE_MOUNT_F_EMPTY_PATH: c_uint = 0x4;
-    // SAFETY: both paths are constant C strings.
-    let ret = unsafe {
-        libc::syscall(
-            libc::SYS_move_mount,
-            from.as_raw_fd(),
-            c"".as_ptr(),
-            libc::AT_FDCWD,
-            c"/".as_ptr(),
-            MOVE_MOUNT_F_EMPTY_PATH,
-        )
-    };
-    Errno::result(ret).map(drop)
-}
-
 /// `struct mount_attr`.
 #[repr(C)]
 #[derive(Debug, Default, Clone, Copy)]

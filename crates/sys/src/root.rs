@@ -7,8 +7,8 @@ use std::path::{Component, Path};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
-use nix::sys::stat::{Mode, SFlag, fstat, mkdirat, mknodat};
-use nix::unistd::{symlinkat, unlinkat};
+use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
+use nix::unistd::symlinkat;
 
 /// As many links as the kernel follows; see path_resolution(7).
 const MAX_LINKS: usize = 40;
@@ -106,23 +106,6 @@ impl Root {
         Ok((parent, name.to_owned()))
     }
 
-    /// Makes a device node or FIFO with exactly these permissions.
-    ///
-    /// # Errors
-    /// `EEXIST` when the name is taken; those of mknodat(2) and fchmodat(2).
-    pub fn make_node(
-        &self,
-        path: &Path,
-        kind: SFlag,
-        mode: u32,
-        device: u64,
-    ) -> nix::Result<(OwnedFd, OsString)> {
-        let (parent, name) = self.make_parent(path)?;
-        let mode = Mode::from_bits_truncate(mode & 0o7777);
-        mknodat(&parent, name.as_os_str(), kind, mode, device)?;
-        Ok((parent, name))
-    }
-
     /// Makes a symbolic link; one that is there already with the same text is fine.
     ///
     /// # Errors
@@ -134,18 +117,6 @@ impl Root {
                 Ok(found) if found.as_os_str() == text.as_os_str() => Ok(()),
                 _ => Err(Errno::EEXIST),
             },
-            other => other,
-        }
-    }
-
-    /// Removes the file `path`; one that is not there is fine. A link is removed itself.
-    ///
-    /// # Errors
-    /// Those of unlinkat(2).
-    pub fn remove_file(&self, path: &Path) -> nix::Result<()> {
-        let (parent, name) = self.make_parent(path)?;
-        match unlinkat(&parent, name.as_os_str(), nix::unistd::UnlinkatFlags::NoRemoveDir) {
-            Err(Errno::ENOENT) => Ok(()),
             other => other,
         }
     }

@@ -39,8 +39,6 @@ pub(crate) struct ExecContext<'a> {
     pub(crate) in_user_namespace: bool,
     /// See [`super::InitOptions`].
     pub(crate) preserve_fds: u32,
-    /// See [`super::InitOptions`].
-    pub(crate) terminal_size: Option<(u16, u16)>,
     /// `linux.personality`
     pub(crate) personality: Option<u64>,
 }
@@ -72,7 +70,7 @@ fn steps(context: &ExecContext<'_>, channel: &ChildEnd) -> Result<std::convert::
         let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
         let root =
             open("/", flags, Mode::empty()).map_err(|errno| Error::os("open", "/", errno))?;
-        let size = process.console_size.or(context.terminal_size);
+        let size = process.console_size;
         let terminal = Terminal::open(&Root::new(root), size)?;
         channel.console(terminal.master())?;
         terminal.take_over()?;

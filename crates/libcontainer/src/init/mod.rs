@@ -69,8 +69,6 @@ pub(crate) struct InitOptions {
     pub new_keyring: bool,
     /// How many descriptors from 3 on the program gets.
     pub preserve_fds: u32,
-    /// Size for a terminal without `consoleSize`.
-    pub terminal_size: Option<(u16, u16)>,
 }
 
 /// How a process gets the word to run the user's program, and where it says that it could not.
@@ -220,7 +218,7 @@ fn build_rootfs(context: &InitContext<'_>, root: &Root) -> Result<Option<console
     }
     let terminal = match &plan.process {
         Some(process) if process.terminal => {
-            let size = process.console_size.or(context.options.terminal_size);
+            let size = process.console_size;
             let terminal = console::Terminal::open(root, size)?;
             terminal.mount_console(root)?;
             Some(terminal)

@@ -27,7 +27,6 @@ pub(crate) struct ExecLaunch<'a> {
     pub(crate) cgroup: Option<&'a libcgroups::Cgroup>,
     pub(crate) console_socket: Option<&'a Path>,
     pub(crate) preserve_fds: u32,
-    pub(crate) terminal_size: Option<(u16, u16)>,
 }
 
 /// Makes a process in a running container and sets it up.
@@ -93,7 +92,6 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
                 new_keyring: launch.defaults.new_keyring,
                 in_user_namespace: all.contains(CloneFlags::CLONE_NEWUSER),
                 preserve_fds: launch.preserve_fds,
-                terminal_size: launch.terminal_size,
                 personality: launch.defaults.personality,
             };
             run_exec(&context, &child)

@@ -102,7 +102,6 @@ impl<'a> Creation<'a> {
                 no_pivot: creation.options.no_pivot,
                 new_keyring: !creation.options.no_new_keyring,
                 preserve_fds: creation.preserve_fds,
-                terminal_size: None,
             };
             let launch = Launch {
                 plan: &creation.plan,

@@ -55,7 +55,6 @@ pub fn exec(runtime: &Runtime, options: &ExecOptions) -> Result<i32> {
         cgroup: sub_cgroup.as_ref().or(container.state.cgroup.as_ref()),
         console_socket: socket,
         preserve_fds: options.preserve_fds,
-        terminal_size: None,
     })?;
     let foreground = if options.detach { None } else { Some(Foreground::new()?) };
     let started = launched

@@ -115,16 +115,37 @@ pub struct ExecOptions {
     pub ignore_paused: bool,
 }
 
-/// Checks that a container id is one: letters, digits and `_+.-`, and no directory of its own.
+/// Checks that a container id is one: letters, digits and `_+.-`, and no directory of its own. It
+/// becomes the name of directories and cgroups.
 ///
 /// # Errors
-/// `invalid container id format`, runc's words.
+/// It is empty or has another character; in the words that engines know.
 pub fn check_id(id: &str) -> Result<()> {
-    let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"_+.-".contains(&byte);
-    if id.is_empty() || matches!(id, "." | "..") || !id.bytes().all(fine) {
-        return Err(Error::message(format!(
-            "invalid container id format: {id:?} (letters, digits and _+.- only)"
-        )));
+    if id.is_empty() {
+        return Err(Error::message("container id cannot be empty"));
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_+.-".contains(&byte);
+    if matches!(id, "." | "..") || !id.bytes().all(allowed) {
+        return Err(Error::message(format!("invalid container id format: {id:?}")));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_id;
+
+    #[test]
+    fn good_ids() {
+        for id in ["a", "A-Z_0+9.x", "...", "-a", "0123456789abcdef"] {
+            assert!(check_id(id).is_ok(), "{id}");
+        }
+    }
+
+    #[test]
+    fn bad_ids() {
+        for id in ["", ".", "..", "a/b", "../x", "a b", "a\n", "a\0b", "ü", "a%20", "a:b", "a@b"] {
+            assert!(check_id(id).is_err(), "{id:?}");
+        }
+    }
 }

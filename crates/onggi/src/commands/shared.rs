@@ -4,10 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use libcontainer::lifecycle::options::CreateOptions;
+use libcontainer::lifecycle::options::{CreateOptions, check_id};
 use libcontainer::{Error, Result};
-
-use crate::id;
 
 /// The name of the word that every verb on one container takes.
 const ID: &str = "container-id";
@@ -55,7 +53,7 @@ pub(super) fn with_id(command: Command) -> Command {
 /// It is no id.
 pub(super) fn checked_id(matches: &ArgMatches) -> Result<&str> {
     let id = matches.get_one::<String>(ID).map(String::as_str).unwrap_or_default();
-    id::check(id)?;
+    check_id(id)?;
     Ok(id)
 }
 
