@@ -11,6 +11,7 @@
 //! - `cgroup/` one container's cgroup: names, making, joining, freezing, killing, removing
 //! - `resources/` one file per controller, v1 and v2 side by side
 //! - `devices/` device rules: what they mean, as v1 exceptions, as a v2 program
+//! - `systemd/` the same with directories that systemd makes
 //!
 //! [`Cgroup`] is plain data that is saved before anything exists, so that whoever finds it later can
 //! clean up after a crash at any point.
@@ -23,9 +24,11 @@ mod files;
 mod layout;
 mod model;
 mod resources;
+mod systemd;
 
-pub use cgroup::{Cgroup, Dir, Driver, JoinFile, MountViews, V1View, V2View};
+pub use cgroup::{Cgroup, Dir, JoinFile, MountViews, V1View, V2View};
 pub use error::{Error, Result};
 pub use layout::{Hierarchy, Layout, Mode};
 pub use model::*;
 pub use resources::{io_weight_from_blkio, swap_max_from_v1, weight_from_shares};
+pub use systemd::{ANNOTATION_PREFIX, Properties, Unit};

@@ -25,5 +25,5 @@ pub fn update(runtime: &Runtime, id: &str, resources: &[u8]) -> Result<()> {
         .cgroup
         .as_ref()
         .ok_or_else(|| Error::message("the container has no cgroup to limit"))?;
-    cgroup.apply(&limits).map_err(cgroup_error)
+    cgroup.update(&limits).map_err(cgroup_error)
 }
