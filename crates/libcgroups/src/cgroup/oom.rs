@@ -81,10 +81,11 @@ impl OomWatch {
         }
     }
 
-    /// Whether memory ran out since this was last asked; never waits. `false` when the cgroup is gone.
+    /// Whether memory ran out since this was last asked; never waits.
     ///
     /// # Errors
-    /// When the kernel's counter cannot be read.
+    /// When the kernel's counter cannot be read; `ENODEV` when a v2 cgroup is gone. That a v1 cgroup goes wakes
+    /// who waits, too, but here it shows only as `false`.
     pub fn happened(&mut self) -> Result<bool> {
         match &mut self.0 {
             Source::V1 { eventfd, dir } => {
@@ -97,14 +98,10 @@ impl OomWatch {
                     faccessat(dir, V1_REGISTER, AccessFlags::F_OK, AtFlags::empty()).is_err();
                 Ok(count > u64::from(gone))
             }
-            Source::V2 { events, path, kills } => match read_kills(events, path) {
-                Ok(now) => {
-                    let before = std::mem::replace(kills, now);
-                    Ok(now > before)
-                }
-                Err(e) if e.is_gone() => Ok(false),
-                Err(e) => Err(e),
-            },
+            Source::V2 { events, path, kills } => {
+                let before = std::mem::replace(kills, read_kills(events, path)?);
+                Ok(*kills > before)
+            }
         }
     }
 }

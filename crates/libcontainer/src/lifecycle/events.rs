@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{Container, Runtime, cgroup_error};
 use crate::error::{Error, Result};
-use crate::state::{InitProcess, Liveness, Status};
+use crate::state::{InitProcess, Liveness};
 
 /// One line of `events`; serialises to the JSON of runc.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -71,13 +71,13 @@ struct Subject {
 }
 
 fn running(runtime: &Runtime, id: &str) -> Result<Subject> {
-    let Container { dir, state } = Container::load(runtime, id)?;
-    let init = match state.init {
-        Some(init) if state.status(&dir) != Status::Stopped => init,
-        _ => return Err(stopped(id)),
-    };
+    let state = Container::load(runtime, id)?.state;
+    let alive = state.init.filter(|init| init.liveness() == Liveness::Alive);
+    let init = alive.ok_or_else(|| stopped(id))?;
+    // Without root it may be that none could be made.
+    let cgroup = state.cgroup.filter(Cgroup::exists);
     let no_cgroup = || Error::message("the container has no cgroup to read statistics from");
-    Ok(Subject { id: id.to_owned(), cgroup: state.cgroup.ok_or_else(no_cgroup)?, init })
+    Ok(Subject { id: id.to_owned(), cgroup: cgroup.ok_or_else(no_cgroup)?, init })
 }
 
 /// In the words of runc.
@@ -171,6 +171,10 @@ impl EventStream {
     }
 
     fn has_oom_happened(&mut self) -> Result<bool> {
-        self.oom.as_mut().map_or(Ok(false), |oom| oom.happened().map_err(cgroup_error))
+        let happened = self.oom.as_mut().map_or(Ok(false), OomWatch::happened);
+        match happened {
+            Err(_) if self.subject.is_over() => Ok(false),
+            other => other.map_err(cgroup_error),
+        }
     }
 }
