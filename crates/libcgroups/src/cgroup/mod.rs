@@ -5,6 +5,7 @@ mod delegate;
 mod freezer;
 mod join;
 mod kill;
+mod oom;
 mod procs;
 mod remove;
 mod unit;
@@ -22,6 +23,7 @@ use crate::layout::{Hierarchy, Layout, Mode};
 use crate::systemd::Unit;
 
 pub use join::JoinFile;
+pub use oom::OomWatch;
 pub use views::{MountViews, V1View, V2View};
 
 /// Who makes the directories.
@@ -72,7 +74,7 @@ impl Dir {
         !self.controllers.is_empty() && self.controllers.iter().all(|c| c.starts_with("name="))
     }
 
-    fn has(&self, controller: &str) -> bool {
+    pub(crate) fn has(&self, controller: &str) -> bool {
         self.controllers.iter().any(|c| c == controller)
     }
 }
