@@ -351,11 +351,7 @@ fn device_programs_do_not_pile_up() {
         ..Resources::default()
     };
     // One of somebody else's, that allows everything.
-    let insns = libcgroups::devices::generate(&libcgroups::devices::Policy {
-        default_allow: true,
-        rules: Vec::new(),
-    })
-    .expect("program");
+    let insns = [sys::bpf::Insn::new(0xb7, 0, 0, 0, 1), sys::bpf::Insn::new(0x95, 0, 0, 0, 0)];
     let other = sys::bpf::load_device_program(&insns, "other").expect("load");
     sys::bpf::attach_device_program(fd.as_fd(), other.as_fd(), None).expect("attach");
     for minor in 0..5 {
