@@ -28,7 +28,7 @@ pub(crate) fn apply(cgroup: &Cgroup, rules: &[DeviceRule]) -> Result<()> {
     }
     let policy = Policy::new(rules);
     let set = match cgroup.controller_dir("devices") {
-        Some((dir, false)) => v1::apply(&dir.dir(), &policy),
+        Some((dir, false)) => v1::apply(cgroup, &dir.dir(), &policy),
         Some((dir, true)) => v2::apply(&dir.dir(), &policy),
         None => Err(Error::NoController {
             controller: "devices".into(),
