@@ -5,7 +5,7 @@
 //! by all of the old rules or all of the new ones, and what both allow is never refused.
 //!
 //! Not so, though it looks simpler: one program for good, and its table exchanged in a map of maps. The kernel then
-//! waits until every running program has come to its end, which takes 8 to 16 ms instead of the 60 µs of a new
+//! waits until every running program has come to its end, which takes 8 to 16 ms instead of the 70 µs of a new
 //! program, and would do so for the first table already. Nor are rules written to a table that is in use: a program
 //! that reads it meanwhile would judge by a mixture.
 
