@@ -47,8 +47,9 @@ impl Cgroup {
         hugetlb::apply(self, &resources.hugepage_limits)?;
         network::apply(self, &resources.network)?;
         rdma::apply(self, &resources.rdma)?;
-        devices::apply(self, &resources.devices)?;
-        unified::apply(self, &resources.unified)
+        unified::apply(self, &resources.unified)?;
+        // Last, so that they change only when all limits could be set.
+        devices::apply(self, &resources.devices)
     }
 
     /// What [`Cgroup::apply`] would refuse after systemd had done harm already.

@@ -13,7 +13,7 @@ use crate::init::InitOptions;
 use crate::launch::{Launch, Launched, foreign_namespaces, send_pidfd, write_pid_file};
 use crate::plan::{self, Namespace, Plan};
 use crate::spec;
-use crate::state::{FORMAT, InitProcess, State, StateDir};
+use crate::state::{FORMAT, InitProcess, State, StateDir, device_digest};
 
 /// Creates a container: all is set up, and its process waits for [`super::start`].
 ///
@@ -239,6 +239,7 @@ fn state(plan: &Plan, id: &str, cgroup: Option<Cgroup>) -> Result<State> {
         creator: Some(creator),
         init: None,
         cgroup,
+        devices: Some(device_digest(&plan.resources.devices)),
         namespaces: foreign_namespaces(&plan.namespaces),
         slow_start: !plan.hooks.start_container.is_empty(),
         has_process: plan.process.is_some(),
