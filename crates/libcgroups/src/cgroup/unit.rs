@@ -26,7 +26,7 @@ impl Cgroup {
     pub fn for_unit(layout: &Layout, path: Option<&str>, id: &str, user: bool) -> Result<Self> {
         if !Path::new(BOOTED).is_dir() {
             return Err(Error::Systemd(
-                "systemd cgroup flag passed, but systemd support for managing cgroups is not available".into(),
+                "systemd not running on this host, cannot use systemd cgroups manager".into(),
             ));
         }
         let unit = Unit::new(path, id, user)?;
