@@ -42,8 +42,8 @@ impl Cgroup {
     /// harmlessness (no controllers) allows it; save `self` again after this.
     ///
     /// # Errors
-    /// When a directory cannot be made, or is there already with processes in it or frozen. Then nothing that was
-    /// made is left.
+    /// When a directory cannot be made, or is there already with processes in it or frozen, or below a frozen
+    /// one. Then nothing that was made is left.
     pub fn create(&mut self) -> Result<()> {
         let mut made = Made::default();
         let mut dropped = Vec::new();
@@ -63,7 +63,24 @@ impl Cgroup {
         }
         self.v1.retain(|d| !dropped.contains(&d.mount_point));
         self.v2.take_if(|d| dropped.contains(&d.mount_point));
+        if let Err(e) = self.refuse_frozen_parent() {
+            made.undo_to(0);
+            return Err(e);
+        }
+        self.made = made.0;
         Ok(())
+    }
+
+    /// Below a frozen cgroup the first process would never get to run, nor say so.
+    fn refuse_frozen_parent(&self) -> Result<()> {
+        if !self.is_frozen()? {
+            return Ok(());
+        }
+        let parent = self.frozen_parent().map(|path| path.display().to_string());
+        Err(Error::message(format!(
+            "container's cgroup is frozen with its parent {:?}",
+            parent.as_deref().unwrap_or("(out of sight)")
+        )))
     }
 
     /// Refuses a cgroup that somebody uses, as [`Cgroup::create`] does; for asking before anything is recorded.

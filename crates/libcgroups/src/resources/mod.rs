@@ -11,6 +11,7 @@ mod memory;
 mod network;
 mod pids;
 mod rdma;
+mod restore;
 mod unified;
 
 use std::path::PathBuf;
@@ -74,18 +75,20 @@ impl Knobs {
 
     fn explain(&self, result: Result<()>) -> Result<()> {
         match result {
-            Err(e) if e.is_gone() && self.v2 && !self.enabled() => Err(Error::NoController {
-                controller: self.controller.into(),
-                resource: self.resource.into(),
-            }),
+            Err(e) if e.is_gone() && self.v2 && self.enabled() == Some(false) => {
+                Err(Error::NoController {
+                    controller: self.controller.into(),
+                    resource: self.resource.into(),
+                })
+            }
             other => other,
         }
     }
 
-    /// Whether the v2 cgroup has the controller; asked only when a file is missing.
-    fn enabled(&self) -> bool {
-        files::read_value(&self.dir, "cgroup.controllers")
-            .is_ok_and(|list| list.split(' ').any(|name| name == self.controller))
+    /// Whether the v2 cgroup has the controller; asked only when a file is missing. `None` when there is no cgroup.
+    fn enabled(&self) -> Option<bool> {
+        let list = files::read_value(&self.dir, "cgroup.controllers").ok()?;
+        Some(list.split(' ').any(|name| name == self.controller))
     }
 }
 

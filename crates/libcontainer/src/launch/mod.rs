@@ -111,8 +111,9 @@ struct Entrance {
 impl Entrance {
     fn open(cgroup: Option<&libcgroups::Cgroup>) -> Result<Self> {
         let Some(cgroup) = cgroup else { return Ok(Self::default()) };
-        let v2 = cgroup.v2_dir_fd().map_err(cgroup_error)?;
-        Ok(Self { v2, v1: cgroup.join_files().map_err(cgroup_error)? })
+        let explained = |error| cgroup_error(cgroup.explain(error));
+        let v2 = cgroup.v2_dir_fd().map_err(explained)?;
+        Ok(Self { v2, v1: cgroup.join_files().map_err(explained)? })
     }
 
     /// Whether the runtime still has to move the process into the v2 tree.

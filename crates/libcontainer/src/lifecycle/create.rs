@@ -152,9 +152,9 @@ impl<'a> Creation<'a> {
         if let Some(launched) = &self.launched {
             launched.kill();
         }
-        if let Some(cgroup) = &self.state.cgroup {
+        if let Some(cgroup) = &mut self.state.cgroup {
             // What is left then is found by `delete --force`, for the state stays too.
-            if cgroup.remove().is_err() {
+            if cgroup.undo().is_err() {
                 return;
             }
         }
@@ -219,6 +219,7 @@ fn state(plan: &Plan, id: &str, cgroup: Option<Cgroup>) -> Result<State> {
         creator: Some(creator),
         init: None,
         cgroup,
+        memory: (plan.resources.memory.limit, plan.resources.memory.swap),
         namespaces: foreign_namespaces(&plan.namespaces),
         slow_start: !plan.hooks.start_container.is_empty(),
         has_process: plan.process.is_some(),

@@ -51,6 +51,9 @@ pub(crate) struct State {
     pub init: Option<InitProcess>,
     /// Where its cgroups are; written before they are made. Absent when cgroups are not managed.
     pub cgroup: Option<libcgroups::Cgroup>,
+    /// Memory limit, and limit on memory and swap together, as they were given last.
+    #[serde(default)]
+    pub memory: (Option<i64>, Option<i64>),
     /// `CLONE_NEW*` bits of the namespaces that are not the runtime's own.
     pub namespaces: i32,
     /// Whether it has startContainer hooks, which take the time they take.
