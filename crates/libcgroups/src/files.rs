@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 
@@ -17,7 +17,8 @@ const CHUNK: usize = 4096;
 /// Opens a control file.
 pub(crate) fn open_file(path: &Path, flags: OFlag) -> Result<OwnedFd> {
     loop {
-        match open(path, flags | OFlag::O_CLOEXEC, Mode::empty()) {
+        // Not open(3), to which musl adds a second call for the sake of kernels that nobody has any more.
+        match openat(AT_FDCWD, path, flags | OFlag::O_CLOEXEC, Mode::empty()) {
             Ok(fd) => return Ok(fd),
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(Error::os("open", path, errno)),

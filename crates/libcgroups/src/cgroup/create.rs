@@ -73,8 +73,9 @@ impl Cgroup {
 
     /// Below a frozen cgroup the first process would never get to run, nor say so.
     fn refuse_frozen_parent(&self) -> Result<()> {
-        if !self.is_frozen()? {
-            return Ok(());
+        match self.freezer_dir() {
+            Ok((dir, _)) if freezer::is_still(dir)? => {}
+            _ => return Ok(()),
         }
         let parent = self.frozen_parent().map(|path| path.display().to_string());
         Err(Error::message(format!(

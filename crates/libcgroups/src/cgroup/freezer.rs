@@ -63,7 +63,8 @@ impl Cgroup {
         self.freezer_dir().is_ok_and(|(_, v2)| !v2)
     }
 
-    fn freezer_dir(&self) -> Result<(&Dir, bool)> {
+    /// The directory that has or would have the frozen state, and whether it is a v2 one.
+    pub(super) fn freezer_dir(&self) -> Result<(&Dir, bool)> {
         self.controller_dir("freezer").ok_or_else(|| Error::NoController {
             controller: "freezer".into(),
             resource: "frozen state".into(),
@@ -74,19 +75,28 @@ impl Cgroup {
 /// Whether the directory, of the v2 tree or the v1 freezer, says that it is frozen or about to be, itself or with a
 /// parent.
 pub(super) fn reads_frozen(dir: &Dir) -> Result<bool> {
+    // On v2 the order alone, which takes a while to be followed.
+    let told =
+        dir.controllers.is_empty() && present(files::read_value(&dir.dir(), V2_FILE))? == "1";
+    Ok(told || is_still(dir)?)
+}
+
+/// Whether the directory says that nobody in it runs, because it or a parent is frozen; a new one below a frozen parent
+/// says so at once.
+pub(super) fn is_still(dir: &Dir) -> Result<bool> {
     let path = dir.dir();
-    let state = if dir.controllers.is_empty() {
-        files::read_value(&path, V2_FILE).and_then(|own| match own.as_str() {
-            // Only here it shows that a parent is.
-            "0" => files::read_value(&path, EVENTS).map(|all| all.lines().any(|l| l == FROZEN)),
-            _ => Ok(true),
-        })
-    } else {
-        files::read_value(&path, V1_FILE).map(|state| state != "THAWED")
-    };
-    match state {
-        // No such cgroup, or a kernel that cannot freeze.
-        Err(e) if e.is_gone() => Ok(false),
+    if dir.controllers.is_empty() {
+        let events = present(files::read_value(&path, EVENTS))?;
+        return Ok(events.lines().any(|line| line == FROZEN));
+    }
+    let state = present(files::read_value(&path, V1_FILE))?;
+    Ok(!matches!(state.as_str(), "" | "THAWED"))
+}
+
+/// Nothing when there is no such cgroup, or the kernel cannot freeze.
+fn present(value: Result<String>) -> Result<String> {
+    match value {
+        Err(e) if e.is_gone() => Ok(String::new()),
         other => other,
     }
 }
