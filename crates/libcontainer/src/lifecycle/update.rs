@@ -38,18 +38,14 @@ pub fn update(runtime: &Runtime, options: &UpdateOptions) -> Result<()> {
 
 /// The options as limits.
 fn resources(options: &UpdateOptions) -> Result<Resources> {
-    let mut warnings = Vec::new();
-    let limits = match &options.document {
-        Some(document) => {
-            let (given, mended) = spec::parse_resources(document)?;
-            warnings.extend(mended);
-            plan::limits(&given, &mut warnings)?
+    let Some(document) = &options.document else {
+        if options.kernel_memory {
+            crate::warn("Kernel memory settings are ignored and will be removed");
         }
-        None => options.limits.clone(),
+        return Ok(options.limits.clone());
     };
-    if options.document.is_none() && options.kernel_memory {
-        warnings.push("Kernel memory settings are ignored and will be removed".into());
-    }
+    let (given, mut warnings) = spec::parse_resources(document)?;
+    let limits = plan::limits(&given, &mut warnings)?;
     crate::remark(&warnings);
     Ok(limits)
 }
