@@ -4,7 +4,9 @@ use crate::cgroups::{Cgroups, View};
 use crate::config::default_config;
 use crate::leaks;
 use crate::output::copy_program;
-use crate::{busybox, capability_mask, host_keyring, namespace_link, record_skip, runtimetest};
+use crate::{
+    busybox, capability_mask, host_keyring, namespace_link, record_skip, runtime, runtimetest,
+};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
@@ -35,6 +37,7 @@ pub struct Bundle {
     /// Additional facts for `runtimetest check`.
     pub expect: Value,
     dir: PathBuf,
+    runtime: Option<PathBuf>,
 }
 
 /// Namespace types of config.json and their names in /proc/PID/ns.
@@ -72,7 +75,7 @@ impl Bundle {
             // As `runc spec` does: without it the v2 mount would show the host's tree.
             push(&mut config, "/linux/namespaces", json!({ "type": "cgroup" }));
         }
-        let bundle = Self { id, config, expect: json!({}), dir };
+        let bundle = Self { id, config, expect: json!({}), dir, runtime: None };
         bundle
             .make_rootfs(rootfs)
             .unwrap_or_else(|e| panic!("make bundle {}: {e}", bundle.dir.display()));
@@ -93,6 +96,17 @@ impl Bundle {
             }
         }
         Ok(())
+    }
+
+    /// Has another runtime than the one under test make the container.
+    pub fn with_runtime(&mut self, program: &Path) -> &mut Self {
+        self.runtime = Some(program.to_owned());
+        self
+    }
+
+    /// The runtime that makes the container.
+    pub fn runtime(&self) -> &Path {
+        self.runtime.as_deref().unwrap_or_else(|| runtime())
     }
 
     /// The temporary directory that holds everything of this test; the bundle itself.

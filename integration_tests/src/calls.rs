@@ -3,7 +3,6 @@
 use crate::bundle::Bundle;
 use crate::leaks;
 use crate::output::{DEADLINE, Output, run_in, run_to, wait_until};
-use crate::runtime;
 use serde_json::Value;
 use std::fs;
 use std::io::Read;
@@ -12,7 +11,7 @@ use std::process::{Command, Stdio};
 impl Bundle {
     /// The runtime with `--root` and the given words.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(runtime());
+        let mut command = Command::new(self.runtime());
         command.arg("--root").arg(self.state_root()).args(args);
         command.env(leaks::MARK, &self.id).env_remove("XDG_RUNTIME_DIR").current_dir(self.dir());
         command

@@ -17,6 +17,7 @@ mod console;
 mod host;
 mod leaks;
 mod output;
+mod peers;
 
 pub use bundle::{Bundle, Rootfs};
 pub use captures::{Capture, busybox_bundle, capture, fill};
@@ -28,6 +29,7 @@ pub use host::{
     record_skip, runtime, runtimetest,
 };
 pub use output::{Output, copy_program, run, run_in, wait_until};
+pub use peers::{Other, others};
 
 /// Ends the test with a line that says what could not be tested and why.
 #[macro_export]

@@ -111,8 +111,9 @@ struct Entrance {
 impl Entrance {
     fn open(cgroup: Option<&libcgroups::Cgroup>) -> Result<Self> {
         let Some(cgroup) = cgroup else { return Ok(Self::default()) };
-        let v2 = cgroup.v2_dir_fd().map_err(cgroup_error)?;
-        Ok(Self { v2, v1: cgroup.join_files().map_err(cgroup_error)? })
+        let explained = |error| cgroup_error(cgroup.explain(error));
+        let v2 = cgroup.v2_dir_fd().map_err(explained)?;
+        Ok(Self { v2, v1: cgroup.join_files().map_err(explained)? })
     }
 
     /// Whether the runtime still has to move the process into the v2 tree.
@@ -193,6 +194,7 @@ impl Launch<'_> {
         let done = self
             .place(state, &launched, in_v2)
             .and_then(|()| if limits_first { Ok(()) } else { self.limit(state) })
+            .and_then(|()| self.delegate(state, launched.pid))
             .and_then(|()| self.beside(filter.as_ref()))
             .and_then(|()| self.attend(state, &mut launched, console_socket.as_ref()));
         match done {
@@ -257,6 +259,25 @@ impl Launch<'_> {
             .as_ref()
             .map_or(Ok(()), apply)
             .map_err(|error| Error::message(format!("error setting cgroup config: {error}")))
+    }
+
+    /// Gives the cgroup to the container's user, if the container may use it for its own.
+    fn delegate(&self, state: &State, pid: i32) -> Result<()> {
+        let (Some(user), Some(cgroup)) = (self.plan.cgroup_owner, &state.cgroup) else {
+            return Ok(());
+        };
+        let own = nix::unistd::geteuid().as_raw();
+        let host = namespaces::host_uid(pid, user, &self.plan.namespaces)?;
+        // What we made is ours already.
+        let Some(owner) = host.filter(|owner| *owner != own) else { return Ok(()) };
+        match cgroup.delegate(owner) {
+            // Without privilege nobody gives things away; the container then has what it can see.
+            Err(error) if own != 0 && error.is_permission() => {
+                crate::remark(&[format!("the cgroup keeps its owner: {error}")]);
+                Ok(())
+            }
+            other => other.map_err(cgroup_error),
+        }
     }
 
     /// What takes its time and can be done while the process builds its root file system.
