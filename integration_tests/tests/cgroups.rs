@@ -1,6 +1,8 @@
 //! Limits, read back from the cgroup's files, and their effect.
 
-use integration_tests::{Bundle, Cgroups, differs, need_root, skip, without_namespace};
+use integration_tests::{
+    Bundle, Cgroups, differs, need_cgroups, need_files, need_root, skip, without_namespace,
+};
 use serde_json::{Value, json};
 
 /// The limits, the controller, the v1 file, its text, the v2 file, its text.
@@ -88,7 +90,7 @@ const LIMITS: &[Limit] = &[
 
 #[test]
 fn files_hold_what_was_asked_for() {
-    need_root!();
+    need_cgroups!();
     let cgroups = Cgroups::detect();
     let mut tried = 0;
     for limit in LIMITS {
@@ -114,7 +116,7 @@ fn files_hold_what_was_asked_for() {
 
 #[test]
 fn swap_with_memory() {
-    need_root!();
+    need_cgroups!();
     let cgroups = Cgroups::detect();
     let mut bundle = Bundle::new(&["sleep", "100"]);
     bundle.set("/linux/resources/memory", json!({ "limit": 67_108_864, "swap": 134_217_728 }));
@@ -134,7 +136,7 @@ fn swap_with_memory() {
 
 #[test]
 fn throttled_block_device() {
-    need_root!();
+    need_cgroups!();
     let cgroups = Cgroups::detect();
     let device = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let root = device
@@ -177,7 +179,7 @@ fn throttled_block_device() {
 
 #[test]
 fn process_is_in_every_hierarchy() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["sleep", "100"]);
     bundle.up();
     let text =
@@ -192,6 +194,7 @@ fn process_is_in_every_hierarchy() {
 #[test]
 fn relative_path_and_none_at_all() {
     need_root!();
+    need_files!("paths are no units");
     for path in [Some("relative/NAME"), None, Some("/deep/er/NAME")] {
         let mut bundle = Bundle::new(&["sleep", "100"]);
         match path {
@@ -217,7 +220,7 @@ fn relative_path_and_none_at_all() {
 
 #[test]
 fn pids_limit_stops_forks() {
-    need_root!();
+    need_cgroups!();
     let cgroups = Cgroups::detect();
     if !cgroups.is_v1("pids") && !cgroups.is_v2("pids") {
         skip!("no pids controller");
@@ -232,7 +235,7 @@ fn pids_limit_stops_forks() {
 
 #[test]
 fn memory_limit_kills() {
-    need_root!();
+    need_cgroups!();
     let cgroups = Cgroups::detect();
     if !cgroups.is_v1("memory") && !cgroups.is_v2("memory") {
         skip!("no memory controller");
@@ -245,7 +248,7 @@ fn memory_limit_kills() {
 
 #[test]
 fn unknown_and_unavailable_limits_are_refused() {
-    need_root!();
+    need_cgroups!();
     let mut bundle = Bundle::new(&["true"]);
     bundle.set("/linux/resources/cpu", json!({ "cpus": "4000-5000" }));
     bundle.run().exits(1).fails_with(&["cpuset"]);
@@ -259,7 +262,7 @@ fn unknown_and_unavailable_limits_are_refused() {
 
 #[test]
 fn zero_values_of_engines_mean_unset() {
-    need_root!();
+    need_cgroups!();
     let mut bundle = Bundle::new(&["echo", "ran"]);
     bundle.set("/linux/resources/memory", json!({ "disableOOMKiller": false }));
     bundle.set(
@@ -273,7 +276,7 @@ fn zero_values_of_engines_mean_unset() {
 
 #[test]
 fn unified_keys_stay_in_the_cgroup() {
-    need_root!();
+    need_cgroups!();
     differs!(Crun | Youki, "joins keys into paths unchecked");
     for key in ["../cgroup.procs", "a/b", "..", ""] {
         let mut bundle = Bundle::new(&["true"]);
@@ -286,7 +289,7 @@ fn unified_keys_stay_in_the_cgroup() {
 /// One group for two containers: the second's end does not take the first away.
 #[test]
 fn existing_cgroup_is_handled() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["echo", "ran"]);
     for root in Cgroups::detect().roots() {
         let dir = root.join(bundle.cgroup().trim_start_matches('/'));
@@ -301,7 +304,7 @@ fn existing_cgroup_is_handled() {
 /// A limit that cannot be set must not be passed over.
 #[test]
 fn limit_of_an_absent_controller_is_refused() {
-    need_root!();
+    need_cgroups!();
     let cgroups = Cgroups::detect();
     let limits = [
         ("memory", json!({ "memory": { "limit": 67_108_864 } })),
@@ -327,7 +330,7 @@ fn limit_of_an_absent_controller_is_refused() {
 
 #[test]
 fn update_changes_what_it_names_and_nothing_else() {
-    need_root!();
+    need_cgroups!();
     let cgroups = Cgroups::detect();
     if !cgroups.is_v1("memory") && !cgroups.is_v2("memory") {
         skip!("no memory controller");
@@ -356,7 +359,7 @@ fn update_changes_what_it_names_and_nothing_else() {
 /// Engines always call `delete --force` after a failed create.
 #[test]
 fn a_refused_create_never_harms_the_owner_of_the_cgroup() {
-    need_root!();
+    need_cgroups!();
     let owner = Bundle::new(&["sleep", "100"]);
     owner.up();
     let mut bundle = Bundle::new(&["true"]);
