@@ -63,6 +63,16 @@ macro_rules! need_cgroups {
     };
 }
 
+/// Skips the test unless systemd manages this machine, and for a normal user the user's units.
+#[macro_export]
+macro_rules! need_systemd {
+    () => {
+        if !$crate::systemd_runs() {
+            $crate::skip!("systemd is not running here (make test-hosts)");
+        }
+    };
+}
+
 /// Skips the test when the cgroups are made by systemd.
 #[macro_export]
 macro_rules! need_files {
