@@ -172,18 +172,19 @@ fn seconds_in_an_annotation_become_microseconds() {
 #[test]
 fn bad_annotations_are_refused() {
     need_systemd!();
-    for (name, value) in [
-        ("TimeoutStopUSec", "uint64 five"),
-        ("CollectMode", "'inactive"),
-        ("Bad1", "true"),
-        ("NoSuchProperty", "true"),
-        ("TimeoutStopUSec", "'a text'"),
+    differs!(Crun, "passes some over");
+    for (name, value, named) in [
+        ("TimeoutStopUSec", "uint64 five", true),
+        ("CollectMode", "'inactive", true),
+        ("Bad1", "true", true),
+        ("NoSuchProperty", "true", true),
+        // systemd alone knows its properties' types, and does not say which one it refuses.
+        ("TimeoutStopUSec", "'a text'", false),
     ] {
-        differs!(Crun, "passes some over");
         let key = format!("org.systemd.property.{name}");
         let mut bundle = bundle(&["true"]);
         bundle.set("/annotations", json!({ key: value }));
-        bundle.create().fails_with(&[name]);
+        bundle.create().fails_with(&[if named { name } else { bundle.id.as_str() }]);
         bundle.assert_clean();
     }
 }
