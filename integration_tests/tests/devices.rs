@@ -1,6 +1,6 @@
 //! Device nodes and who may use them.
 
-use integration_tests::{Bundle, Cgroups, Manager, mount, need_root, skip};
+use integration_tests::{Bundle, Cgroups, Manager, differs, mount, need_root, skip};
 use serde_json::json;
 
 #[test]
@@ -201,4 +201,97 @@ fn user_namespace_binds_the_hosts_devices() {
     let output = bundle.run();
     assert!(output.ok().contains("/dev/null c 666") && output.stdout.contains("1:3"), "{output}");
     bundle.assert_clean();
+}
+
+/// `update` with these device rules alone.
+fn update_devices(bundle: &Bundle, rules: &serde_json::Value) {
+    let file = bundle.dir().join("resources.json");
+    std::fs::write(&file, json!({ "devices": rules }).to_string()).expect("write");
+    bundle.call(&["update", "--resources", &file.to_string_lossy(), &bundle.id]).ok();
+}
+
+#[test]
+fn update_replaces_the_rules() {
+    need_root!();
+    differs!(Runc, "update leaves device rules alone");
+    let mut bundle = Bundle::new(&["sleep", "100"]);
+    bundle.push("/linux/devices", json!({ "path": "/dev/kmsg-copy", "type": "c", "major": 1, "minor": 11, "fileMode": 0o666 }));
+    let deny = json!({ "allow": false, "access": "rwm" });
+    let kmsg = json!({ "allow": true, "type": "c", "major": 1, "minor": 11, "access": "w" });
+    bundle.set("/linux/resources/devices", json!([deny, kmsg]));
+    bundle.up();
+    let opens = |path| bundle.exec(&["open-write", path]).stdout.contains("opened");
+    assert!(opens("/dev/kmsg-copy"));
+    update_devices(&bundle, &json!([deny]));
+    assert!(!opens("/dev/kmsg-copy"), "taken away");
+    assert!(opens("/dev/null"), "default devices stay");
+    // What names no devices leaves them alone.
+    let file = bundle.dir().join("resources.json");
+    std::fs::write(&file, "{}").expect("write");
+    bundle.call(&["update", "--resources", &file.to_string_lossy(), &bundle.id]).ok();
+    assert!(!opens("/dev/kmsg-copy"));
+    update_devices(&bundle, &json!([deny, kmsg]));
+    assert!(opens("/dev/kmsg-copy"), "given back");
+    update_devices(&bundle, &json!([]));
+    assert!(opens("/dev/kmsg-copy"), "an empty list is none");
+    update_devices(&bundle, &json!([deny]));
+    update_devices(&bundle, &json!([{ "allow": true, "access": "rwm" }]));
+    assert!(opens("/dev/kmsg-copy"), "everything");
+    bundle.delete();
+}
+
+/// containerd sends the rules of config.json with every update of a limit.
+#[test]
+fn rules_in_force_are_left_alone() {
+    need_root!();
+    differs!(Runc, "update leaves device rules alone");
+    differs!(Crun, "update sets the rules anew");
+    let cgroups = Cgroups::detect();
+    if !cgroups.is_v1("devices") {
+        skip!("no v1 devices hierarchy");
+    }
+    let mut bundle = Bundle::new(&["sleep", "100"]);
+    let rules = json!([{ "allow": false, "access": "rwm" }]);
+    bundle.set("/linux/resources/devices", rules.clone());
+    bundle.up();
+    let dir = cgroups.dir("devices", &bundle.cgroup()).expect("devices");
+    let has =
+        || std::fs::read_to_string(dir.join("devices.list")).expect("read").contains("c 195:0 ");
+    // As a hook does.
+    std::fs::write(dir.join("devices.allow"), "c 195:0 rw").expect("allow");
+    update_devices(&bundle, &rules);
+    assert!(has());
+    update_devices(
+        &bundle,
+        &json!([{ "allow": true, "type": "c", "major": 1, "minor": 11, "access": "w" }]),
+    );
+    assert!(!has());
+    std::fs::write(dir.join("devices.allow"), "c 195:0 rw").expect("allow");
+    update_devices(&bundle, &rules);
+    assert!(!has(), "other rules than those of the last update");
+    bundle.delete();
+}
+
+#[test]
+fn an_update_never_refuses_what_stays_allowed() {
+    need_root!();
+    differs!(Runc, "update leaves device rules alone");
+    differs!(Crun, "on v1 nothing is allowed until all rules are written again");
+    let bundle = Bundle::new(&["open-loop", "/dev/zero", "/dev/shm/stop"]);
+    bundle.up().wait_log("ready");
+    let deny = json!({ "allow": false, "access": "rwm" });
+    let lists = [
+        json!([deny]),
+        json!([deny, { "allow": true, "type": "c", "major": 1, "access": "rw" }]),
+        json!([{ "allow": true, "access": "rwm" }]),
+        json!([{ "allow": true, "access": "rwm" }, { "allow": false, "type": "b", "access": "w" }]),
+        json!([deny, { "allow": true, "type": "c", "minor": 5, "access": "r" }]),
+    ];
+    for rules in lists.iter().cycle().take(300) {
+        update_devices(&bundle, rules);
+    }
+    bundle.exec(&["touch", "/dev/shm/stop"]).ok();
+    bundle.wait_log("refused");
+    assert!(bundle.logs().contains(" refused 0"), "{}", bundle.logs());
+    bundle.delete();
 }

@@ -27,6 +27,10 @@ pub enum Error {
         /// What was asked for, for example `memory limit`.
         resource: String,
     },
+    /// A systemd unit of that name is there already, and it is not the container's.
+    UnitExists(String),
+    /// systemd refused, or could not be reached; already worded.
+    Systemd(String),
     /// Anything else, already worded.
     Message(String),
 }
@@ -75,7 +79,10 @@ impl fmt::Display for Error {
                     "set {resource}: cgroup controller \"{controller}\" is not available here"
                 )
             }
-            Self::Message(text) => f.write_str(text),
+            Self::UnitExists(unit) => {
+                write!(f, "start systemd unit {unit:?}: there is another one of that name")
+            }
+            Self::Systemd(text) | Self::Message(text) => f.write_str(text),
         }
     }
 }
@@ -83,7 +90,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// The kernel's reason, beginning in lower case.
-fn errno_text(errno: Errno) -> String {
+pub(crate) fn errno_text(errno: Errno) -> String {
     match errno {
         Errno::EIO => "input/output error".into(),
         other => {

@@ -1,16 +1,9 @@
-//! Limits and device rules, read back and felt.
+//! Limits, read back.
 
 mod common;
 
-use std::os::fd::AsFd;
-
-use common::{Own, Shell, char_rule, read, skip};
-use libcgroups::{
-    Access, Cpu, Cpuset, Error, HugepageLimit, Memory, Mode, Resources, ThrottleDevice,
-};
-
-const RWM: Access = Access { read: true, write: true, mknod: true };
-const R: Access = Access { read: true, write: false, mknod: false };
+use common::{Own, read, skip};
+use libcgroups::{Cpu, Cpuset, Error, HugepageLimit, Memory, Mode, Resources, ThrottleDevice};
 
 #[test]
 fn pids() {
@@ -303,67 +296,4 @@ fn a_limit_without_its_controller() {
         ..Resources::default()
     };
     own.cgroup.apply(&free).expect("no limits need no controllers");
-}
-
-/// What a process in the cgroup can open, of zero (1:5) for reading, full (1:7) for reading, and full for writing.
-fn opens(own: &Own) -> String {
-    let shell = Shell::new(
-        "(: </dev/zero) && echo -n z; (: </dev/full) && echo -n f; (: >/dev/full) && echo -n w; :",
-    );
-    own.cgroup.join(shell.pid(), false).expect("join");
-    shell.output()
-}
-
-#[test]
-fn device_rules_are_felt() {
-    let Some(own) = Own::create() else { return };
-    let apply = |devices: &[_]| {
-        own.cgroup.apply(&Resources { devices: devices.to_vec(), ..Resources::default() })
-    };
-    let deny = char_rule(false, None, RWM);
-    if let Err(e) = apply(std::slice::from_ref(&deny)) {
-        assert!(e.is_permission(), "{e}");
-        return skip(&e.to_string());
-    }
-    assert_eq!(opens(&own), "");
-    let zero = char_rule(true, Some((1, 5)), RWM);
-    let full = char_rule(true, Some((1, 7)), R);
-    apply(&[deny.clone(), zero.clone(), full.clone()]).expect("apply");
-    assert_eq!(opens(&own), "zf");
-    apply(&[deny.clone(), full]).expect("update");
-    assert_eq!(opens(&own), "f");
-    apply(&[deny, zero]).expect("update");
-    assert_eq!(opens(&own), "z");
-    apply(&[char_rule(true, None, RWM)]).expect("everything");
-    assert_eq!(opens(&own), "zfw");
-}
-
-#[test]
-fn device_programs_do_not_pile_up() {
-    let Some(own) = Own::create() else { return };
-    if own.cgroup.mode() != Mode::V2 {
-        return skip("device rules are v1's here");
-    }
-    let fd = std::fs::File::open(own.cgroup.v2().expect("v2").dir()).expect("open");
-    let count = || sys::bpf::device_programs(fd.as_fd()).expect("query").len();
-    let rules = |minor| Resources {
-        devices: vec![char_rule(false, None, RWM), char_rule(true, Some((1, minor)), RWM)],
-        ..Resources::default()
-    };
-    // One of somebody else's, that allows everything.
-    let insns = libcgroups::devices::generate(&libcgroups::devices::Policy {
-        default_allow: true,
-        rules: Vec::new(),
-    })
-    .expect("program");
-    let other = sys::bpf::load_device_program(&insns, "other").expect("load");
-    sys::bpf::attach_device_program(fd.as_fd(), other.as_fd(), None).expect("attach");
-    for minor in 0..5 {
-        own.cgroup.apply(&rules(minor)).expect("apply");
-        assert_eq!(count(), 2);
-    }
-    let everything =
-        Resources { devices: vec![char_rule(true, None, RWM)], ..Resources::default() };
-    own.cgroup.apply(&everything).expect("apply");
-    assert_eq!(count(), 1, "ours is gone, theirs stays");
 }

@@ -24,6 +24,8 @@ mod sync;
 use std::sync::OnceLock;
 
 pub use error::{Error, Result};
+/// What annotations begin with that set properties of the container's systemd unit.
+pub use libcgroups::ANNOTATION_PREFIX as UNIT_PROPERTY_ANNOTATION;
 
 /// What the crate says besides results and errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,6 +9,7 @@
 
 mod argv;
 mod commands;
+mod duration;
 mod globals;
 mod help;
 mod log;

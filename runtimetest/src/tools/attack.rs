@@ -1,4 +1,4 @@
-//! What hostile programs try: `syscall NAME`, `open-write PATH…`, `race-exe SECONDS`,
+//! What hostile programs try: `syscall NAME`, `open-write PATH…`, `open-loop PATH STOP`, `race-exe SECONDS`,
 //! `peek-others SECONDS`; and `without NAMES COMMAND`, an older kernel.
 
 use super::complain;
@@ -37,6 +37,23 @@ pub(super) fn open_write(args: &[&str]) -> i32 {
         }
     }
     code
+}
+
+/// `open-loop PATH STOP`: opens PATH again and again until there is a file STOP; prints how often it was refused.
+pub(super) fn open_loop(args: &[&str]) -> i32 {
+    let [_, path, stop] = args else { return 2 };
+    let (mut opened, mut refused) = (0_u64, 0_u64);
+    println!("ready");
+    while !fs::exists(stop).unwrap_or(true) {
+        for _ in 0..1000 {
+            match fs::File::open(path) {
+                Ok(_) => opened += 1,
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    println!("opened {opened} refused {refused}");
+    0
 }
 
 /// Holds the exe of every process that appears in this pid namespace and tries to write to it as

@@ -45,6 +45,7 @@ const TOOLS: &[(&str, Tool)] = &[
     ("all", proc::all),
     ("syscall", attack::syscall),
     ("open-write", attack::open_write),
+    ("open-loop", attack::open_loop),
     ("race-exe", attack::race_exe),
     ("peek-others", attack::peek_others),
     ("without", attack::without),

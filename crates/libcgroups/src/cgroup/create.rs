@@ -45,6 +45,10 @@ impl Cgroup {
     /// When a directory cannot be made, or is there already with processes in it or frozen. Then nothing that was
     /// made is left.
     pub fn create(&mut self) -> Result<()> {
+        if self.unit().is_some() {
+            // systemd makes it once there is a process to put in.
+            return self.check_vacant();
+        }
         let mut made = Made::default();
         let mut dropped = Vec::new();
         for dir in self.dirs() {
@@ -98,6 +102,15 @@ fn create_dir(dir: &Dir, made: &mut Made) -> Result<()> {
     }
 }
 
+/// Makes what systemd has left out; directories that are there are its own, or were just made beside it.
+pub(super) fn take_over(dir: &Dir) -> Result<()> {
+    let mut made = Made::default();
+    for step in steps_down(&dir.mount_point, &dir.path) {
+        made.mkdir(&step).map_err(|errno| Error::os("create cgroup", &step, errno))?;
+    }
+    if dir.has("cpuset") { inherit_cpuset(dir) } else { Ok(()) }
+}
+
 fn check_vacant(dir: &Dir) -> Result<()> {
     let path = dir.dir();
     let pids = match procs::all_pids(&path) {
@@ -124,7 +137,7 @@ fn check_vacant(dir: &Dir) -> Result<()> {
 /// Gives the cgroup every controller that its hierarchy's root has, as far as the levels between let it.
 ///
 /// What could not be enabled shows up, with its name, when a limit of that controller is set.
-fn enable_controllers(dir: &Dir, leaf: &Path) -> Result<()> {
+pub(super) fn enable_controllers(dir: &Dir, leaf: &Path) -> Result<()> {
     const AVAILABLE: &str = "cgroup.controllers";
     const ENABLE: &str = "cgroup.subtree_control";
     let offered = files::read_value(&dir.mount_point, AVAILABLE)?;

@@ -63,10 +63,17 @@ impl Cgroup {
     /// Moves process `pid` into the v2 tree alone: what a process that used [`Cgroup::join_files`] and was not
     /// cloned into the tree still lacks.
     ///
+    /// A user's systemd is asked where the kernel does not let this process: a login session, for example, is outside
+    /// of the part of the tree that is the user's own.
+    ///
     /// # Errors
     /// As [`Cgroup::join`].
     pub fn join_v2(&self, pid: i32) -> Result<()> {
-        self.v2.iter().try_for_each(|dir| self.join_one(dir, pid))
+        let Some(dir) = &self.v2 else { return Ok(()) };
+        match (self.join_one(dir, pid), self.unit()) {
+            (Err(e), Some(unit)) if e.is_permission() => self.attach(dir, unit, pid),
+            (joined, _) => joined,
+        }
     }
 
     fn join_one(&self, dir: &Dir, pid: i32) -> Result<()> {

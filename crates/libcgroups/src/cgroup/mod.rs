@@ -5,8 +5,10 @@ mod delegate;
 mod freezer;
 mod join;
 mod kill;
+mod oom;
 mod procs;
 mod remove;
+mod unit;
 mod views;
 
 use std::os::fd::OwnedFd;
@@ -18,17 +20,20 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::layout::{Hierarchy, Layout, Mode};
+use crate::systemd::Unit;
 
 pub use join::JoinFile;
+pub use oom::OomWatch;
 pub use views::{MountViews, V1View, V2View};
 
 /// Who makes the directories.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Driver {
+enum Driver {
     /// This crate, in the cgroup file system.
     Cgroupfs,
+    /// systemd, as a unit.
+    Systemd(Unit),
 }
 
 /// The cgroup's directory in one hierarchy.
@@ -69,7 +74,7 @@ impl Dir {
         !self.controllers.is_empty() && self.controllers.iter().all(|c| c.starts_with("name="))
     }
 
-    fn has(&self, controller: &str) -> bool {
+    pub(crate) fn has(&self, controller: &str) -> bool {
         self.controllers.iter().any(|c| c == controller)
     }
 }
@@ -143,11 +148,6 @@ impl Cgroup {
     /// What [`Cgroup::rootless`] said.
     pub fn is_rootless(&self) -> bool {
         self.rootless
-    }
-
-    /// Who makes the directories.
-    pub fn driver(&self) -> Driver {
-        self.driver
     }
 
     /// Which generation of cgroups does the work.

@@ -15,12 +15,21 @@ const FIRST_WAIT: Duration = Duration::from_micros(250);
 const LONGEST_WAIT: Duration = Duration::from_millis(64);
 
 impl Cgroup {
-    /// Removes the cgroup's own directories and those below them, in every hierarchy; parents stay. What is not there
+    /// Stops the unit, if systemd made one. Removes the cgroup's own directories and those below them, in every hierarchy; parents stay. What is not there
     /// is no error. It kills nobody: with processes inside it waits up to a second in all for them to leave.
     ///
     /// # Errors
     /// The first directory that stayed, with `EBUSY` when there are still processes in it.
     pub fn remove(&self) -> Result<()> {
+        let stopped = self.unit().map_or(Ok(()), crate::systemd::Unit::stop);
+        // With the directories gone there is no unit, whether or not systemd could be asked.
+        match self.remove_dirs() {
+            Err(e) => stopped.and(Err(e)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn remove_dirs(&self) -> Result<()> {
         let deadline = Instant::now() + DEADLINE;
         let mut first_error = None;
         for dir in self.dirs() {

@@ -2,18 +2,18 @@
 //!
 //! ```text
 //! rules of config.json ──▶ Policy ──┬──▶ v1: devices.allow and devices.deny
-//!  (later ones win)        minimal  └──▶ v2: an eBPF program on the cgroup
+//!  (later ones win)        minimal  └──▶ v2: Table ──▶ an eBPF program on the cgroup that looks into it
 //! ```
 
 mod policy;
 mod program;
+mod table;
 #[cfg(test)]
 mod testing;
 mod v1;
 mod v2;
 
 pub use policy::Policy;
-pub use program::{DevCtx, generate};
 
 use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
@@ -28,7 +28,7 @@ pub(crate) fn apply(cgroup: &Cgroup, rules: &[DeviceRule]) -> Result<()> {
     }
     let policy = Policy::new(rules);
     let set = match cgroup.controller_dir("devices") {
-        Some((dir, false)) => v1::apply(&dir.dir(), &policy),
+        Some((dir, false)) => v1::apply(cgroup, &dir.dir(), &policy),
         Some((dir, true)) => v2::apply(&dir.dir(), &policy),
         None => Err(Error::NoController {
             controller: "devices".into(),

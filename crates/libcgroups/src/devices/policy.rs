@@ -122,18 +122,19 @@ impl Policy {
         self.default_allow && self.rules.is_empty()
     }
 
-    /// Whether all of `access` to one device (`kind` not [`DeviceKind::All`]) is allowed.
-    pub fn allows(&self, kind: DeviceKind, major: u32, minor: u32, access: Access) -> bool {
-        let device =
-            DeviceRule { allow: true, kind, major: Some(major), minor: Some(minor), access };
-        let mut open = access;
+    /// What is allowed to the devices of one kind (not [`DeviceKind::All`]) with these numbers. `None` stands for a
+    /// number that no rule names.
+    pub fn allowed(&self, kind: DeviceKind, major: Option<u32>, minor: Option<u32>) -> Access {
+        let device = DeviceRule { allow: true, kind, major, minor, access: Access::ALL };
+        let mut open = Access::ALL;
+        let mut allowed = Access::default();
         for rule in self.rules.iter().rev().filter(|rule| rule.covers(&device)) {
-            if !rule.allow && !rule.access.and(open).is_empty() {
-                return false;
+            if rule.allow {
+                allowed = allowed.or(rule.access.and(open));
             }
             open = open.without(rule.access);
         }
-        self.default_allow || open.is_empty()
+        if self.default_allow { allowed.or(open) } else { allowed }
     }
 }
 

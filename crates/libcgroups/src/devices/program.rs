@@ -1,158 +1,152 @@
-//! A policy as an eBPF program of type `BPF_PROG_TYPE_CGROUP_DEVICE`.
+//! The eBPF program of type `BPF_PROG_TYPE_CGROUP_DEVICE` that answers from a [`Table`](super::table::Table).
 //!
-//! The kernel runs it at each open and mknod of a device with a [`DevCtx`]; it answers 1 for "go on", 0 for `EPERM`.
+//! The kernel runs it at each open and mknod of a device; it answers 1 for "go on", 0 for `EPERM`. It is asked by
+//! `struct bpf_cgroup_dev_ctx`: a word with the accesses in the upper half and the kind in the lower, the major and
+//! the minor number.
 //!
 //! ```text
-//! r2 = type, r3 = accesses still to be answered, r4 = major, r5 = minor, r6 = both numbers in one
-//! one list for character devices, one for block devices; in it for each rule, the last one first:
-//!     unless the numbers are the rule's:  go to the next rule
-//!     deny:   if r3 has an access of the rule: answer 0
-//!     allow:  take the rule's accesses out of r3; if none is left: answer 1
-//! answer the default
+//! r3 = accesses asked for, r7 = kind, major and minor number as an entry of the table has them
+//! four times, with r7 as it is, for any minor, for any major, for any of both:
+//!     r9 = the entry in the place for r7, exclusive-or r7
+//!     if only bits for accesses are left in r9: they are what is allowed, answer whether r3 has others
+//! answer 0
 //! ```
 //!
-//! Loading is the slow part, as the verifier walks every path anew for which it knows something else of a register.
-//! Two lists, and one comparison for both numbers, leave one path from rule to rule: the time grows with the number
-//! of rules and not with its square (20 rules: 40 µs instead of 200).
+//! It is the same for all containers but for the size of the table, and so is the time that the verifier takes, which
+//! is most of what device rules cost. It calls no helper of the kernel.
+
+use std::os::fd::BorrowedFd;
 
 use sys::bpf::Insn;
 
-use super::policy::Policy;
-use crate::error::{Error, Result};
-use crate::model::{Access, DeviceKind, DeviceRule};
+use super::table::{
+    ACCESS_MASK, ANY_MAJOR, ANY_MINOR, BLOCK, CHAR, KIND_SHIFT, MAJOR_SHIFT, MAX_MINOR, MINOR_SHIFT,
+};
 
-/// `struct bpf_cgroup_dev_ctx`, what a program is asked.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct DevCtx {
-    /// Accesses in the upper half (mknod 1, read 2, write 4), kind in the lower (block 1, char 2).
-    pub access_type: u32,
-    /// Device number.
-    pub major: u32,
-    /// Device number.
-    pub minor: u32,
-}
+const ANSWER: u8 = 0;
+/// The context at first, which is read before the table is.
+const MULTIPLIER: u8 = 1;
+const CONTEXT: u8 = 1;
+const KIND: u8 = 2;
+const WANTED: u8 = 3;
+const MINOR: u8 = 4;
+const EXACT: u8 = 5;
+const TABLE: u8 = 6;
+const KEY: u8 = 7;
+const PLACE: u8 = 8;
+const FOUND: u8 = 9;
 
-const ACC_MKNOD: i32 = 1;
-const ACC_READ: i32 = 2;
-const ACC_WRITE: i32 = 4;
-const ACC_ALL: i32 = ACC_MKNOD | ACC_READ | ACC_WRITE;
-const DEV_CHAR: i32 = 2;
-
-/// How many bits device numbers have (`MINORBITS` of the kernel, and the rest of a `dev_t`).
-const MINOR_BITS: u32 = 20;
-const MAX_MINOR: u32 = (1 << MINOR_BITS) - 1;
-const MAX_MAJOR: u32 = (1 << (32 - MINOR_BITS)) - 1;
-
-const R0: u8 = 0;
-const R1: u8 = 1;
-const TYPE: u8 = 2;
-const ACCESS: u8 = 3;
-const MAJOR: u8 = 4;
-const MINOR: u8 = 5;
-const NUMBERS: u8 = 6;
-
-// Instruction codes: class | operation | source, all with 32-bit operands (JMP32 is of Linux 5.1).
+// Instruction codes: class | operation | source. All operands have 64 bits but that of LOAD_W.
 const LOAD_W: u8 = 0x61;
-const AND_IMM: u8 = 0x54;
-const SHL_IMM: u8 = 0x64;
-const SHR_IMM: u8 = 0x74;
-const OR_REG: u8 = 0x4c;
-const MOV_IMM: u8 = 0xb4;
-const MOV_REG: u8 = 0xbc;
-const JNE_IMM: u8 = 0x56;
-const JLE_IMM: u8 = 0xb6;
-const JSET_IMM: u8 = 0x46;
-const JUMP: u8 = 0x05;
+const LOAD_DW: u8 = 0x79;
+const MOV_IMM: u8 = 0xb7;
+const MOV_REG: u8 = 0xbf;
+const AND_IMM: u8 = 0x57;
+const OR_IMM: u8 = 0x47;
+const OR_REG: u8 = 0x4f;
+const XOR_REG: u8 = 0xaf;
+const LSH_IMM: u8 = 0x67;
+const RSH_IMM: u8 = 0x77;
+const ADD_REG: u8 = 0x0f;
+const MUL_REG: u8 = 0x2f;
+const JEQ_REG: u8 = 0x1d;
+const JGT_IMM: u8 = 0x25;
+const JLE_IMM: u8 = 0xb5;
 const EXIT: u8 = 0x95;
 
-/// The program for a policy.
-///
-/// # Errors
-/// For more than about ten thousand rules, over which no jump reaches.
-pub fn generate(policy: &Policy) -> Result<Vec<Insn>> {
-    let mut program = vec![
-        Insn::new(LOAD_W, TYPE, R1, 0, 0),
-        Insn::new(MOV_REG, ACCESS, TYPE, 0, 0),
-        Insn::new(AND_IMM, TYPE, 0, 0, 0xffff),
-        Insn::new(SHR_IMM, ACCESS, 0, 0, 16),
-        Insn::new(LOAD_W, MAJOR, R1, 4, 0),
-        Insn::new(LOAD_W, MINOR, R1, 8, 0),
+/// Bytes of a word of the table, and the power of two that they are.
+const WORD: i16 = 8;
+const WORD_SHIFT: u32 = 3;
+
+/// The program for a table of 2 to the power of `bits` places.
+pub(super) fn generate(table: BorrowedFd<'_>, bits: u32) -> Vec<Insn> {
+    let mut program = Vec::with_capacity(64);
+    read_context(&mut program);
+    let to_deny_large = program.len() - 1;
+    program.extend(Insn::table_address(TABLE, table));
+    program.push(op(LOAD_DW, MULTIPLIER, TABLE, 0, 0));
+
+    let variants: [&[Insn]; 4] = [
+        &[op(MOV_REG, EXACT, KEY, 0, 0)],
+        &[op(OR_IMM, KEY, 0, 0, imm(ANY_MINOR))],
+        &[op(MOV_REG, KEY, EXACT, 0, 0), op(OR_IMM, KEY, 0, 0, imm(ANY_MAJOR))],
+        &[op(OR_IMM, KEY, 0, 0, imm(ANY_MINOR))],
     ];
-    // Numbers that do not fit together must not pass for others.
-    for (register, max) in [(MAJOR, MAX_MAJOR), (MINOR, MAX_MINOR)] {
-        program.push(Insn::new(JLE_IMM, register, 0, 2, max.cast_signed()));
-        answer(false, &mut program);
+    let mut to_hit = [0; 4];
+    for (variant, jump) in variants.iter().zip(&mut to_hit) {
+        program.extend_from_slice(variant);
+        find(bits, &mut program);
+        *jump = program.len();
+        program.push(op(JLE_IMM, FOUND, 0, 0, imm(ACCESS_MASK)));
     }
+    // Not there at last: jumps over the verdict.
+    let [.., last] = to_hit;
+    program[last] = op(JGT_IMM, FOUND, 0, 3, imm(ACCESS_MASK));
+    let hit = program.len();
     program.extend([
-        Insn::new(MOV_REG, NUMBERS, MAJOR, 0, 0),
-        Insn::new(SHL_IMM, NUMBERS, 0, 0, MINOR_BITS.cast_signed()),
-        Insn::new(OR_REG, NUMBERS, MINOR, 0, 0),
+        op(OR_REG, WANTED, FOUND, 0, 0),
+        op(MOV_IMM, ANSWER, 0, 0, 1),
+        op(JEQ_REG, WANTED, FOUND, 1, 0),
     ]);
-    let char_rules = list(policy, DeviceKind::Char);
-    let to_block_rules = i16::try_from(char_rules.len())
-        .map_err(|_| Error::message("set device rules: too many for one program"))?;
-    program.push(Insn::new(JNE_IMM, TYPE, 0, to_block_rules, DEV_CHAR));
-    program.extend(char_rules);
-    program.extend(list(policy, DeviceKind::Block));
-    Ok(program)
-}
-
-fn answer(allow: bool, program: &mut Vec<Insn>) {
-    program.push(Insn::new(MOV_IMM, R0, 0, 0, i32::from(allow)));
-    program.push(Insn::new(EXIT, 0, 0, 0, 0));
-}
-
-/// The rules about one kind of device, to the end.
-fn list(policy: &Policy, kind: DeviceKind) -> Vec<Insn> {
-    let mut program = Vec::new();
-    let about = |rule: &&DeviceRule| rule.kind == kind || rule.kind == DeviceKind::All;
-    for rule in policy.rules.iter().rev().filter(about) {
-        let test = match (rule.major, rule.minor) {
-            // No device has such a number.
-            (Some(major), _) if major > MAX_MAJOR => continue,
-            (_, Some(minor)) if minor > MAX_MINOR => continue,
-            (Some(major), Some(minor)) => Some((NUMBERS, major << MINOR_BITS | minor)),
-            (Some(major), None) => Some((MAJOR, major)),
-            (None, Some(minor)) => Some((MINOR, minor)),
-            (None, None) => None,
-        };
-        let verdict = verdict(rule);
-        if let Some((register, value)) = test {
-            // At most 4.
-            #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
-            let over = verdict.len() as i16;
-            program.push(Insn::new(JNE_IMM, register, 0, over, value.cast_signed()));
-        }
-        program.extend(verdict);
-        if test.is_none() && rule.access == Access::ALL {
-            // The verifier refuses what nothing leads to.
-            return program;
-        }
+    let deny = program.len();
+    program.extend([op(MOV_IMM, ANSWER, 0, 0, 0), op(EXIT, 0, 0, 0, 0)]);
+    for (from, to) in [(to_deny_large, deny), (to_hit[0], hit), (to_hit[1], hit), (to_hit[2], hit)]
+    {
+        // A few dozen at most.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
+        let distance = (to - from - 1) as i16;
+        program[from].off = distance;
     }
-    answer(policy.default_allow, &mut program);
     program
 }
 
-/// What to do for a device that the rule is about; falls through when that leaves the question open.
-fn verdict(rule: &DeviceRule) -> Vec<Insn> {
-    let mut program = Vec::with_capacity(4);
-    let bits = access_bits(rule.access);
-    if bits != ACC_ALL && rule.allow {
-        program.push(Insn::new(AND_IMM, ACCESS, 0, 0, ACC_ALL & !bits));
-        program.push(Insn::new(JNE_IMM, ACCESS, 0, 2, 0));
-    } else if bits != ACC_ALL {
-        program.push(Insn::new(JSET_IMM, ACCESS, 0, 1, bits));
-        program.push(Insn::new(JUMP, 0, 0, 2, 0));
-    }
-    answer(rule.allow, &mut program);
-    program
+/// Takes the context apart; the last instruction is a jump still to be aimed, for a minor number that would run over
+/// into the major one.
+fn read_context(program: &mut Vec<Insn>) {
+    program.extend([
+        op(LOAD_W, KIND, CONTEXT, 0, 0),
+        op(LOAD_W, KEY, CONTEXT, 4, 0),
+        op(LOAD_W, MINOR, CONTEXT, 8, 0),
+        op(MOV_REG, WANTED, KIND, 0, 0),
+        shift(RSH_IMM, WANTED, 16),
+        op(AND_IMM, KIND, 0, 0, imm(BLOCK | CHAR)),
+        shift(LSH_IMM, KEY, MAJOR_SHIFT - MINOR_SHIFT),
+        op(OR_REG, KEY, MINOR, 0, 0),
+        shift(LSH_IMM, KEY, MINOR_SHIFT - KIND_SHIFT),
+        op(OR_REG, KEY, KIND, 0, 0),
+        shift(LSH_IMM, KEY, KIND_SHIFT),
+        op(JGT_IMM, MINOR, 0, 0, MAX_MINOR.cast_signed()),
+    ]);
 }
 
-/// The kernel's bits for accesses.
-fn access_bits(access: Access) -> i32 {
-    let bit = |has: bool, bit: i32| if has { bit } else { 0 };
-    bit(access.mknod, ACC_MKNOD) | bit(access.read, ACC_READ) | bit(access.write, ACC_WRITE)
+/// Puts what is in the place for the key, without the key, into FOUND.
+fn find(bits: u32, program: &mut Vec<Insn>) {
+    program.extend([
+        op(MOV_REG, PLACE, KEY, 0, 0),
+        op(MUL_REG, PLACE, MULTIPLIER, 0, 0),
+        shift(RSH_IMM, PLACE, u64::BITS - bits),
+        shift(LSH_IMM, PLACE, WORD_SHIFT),
+        op(ADD_REG, PLACE, TABLE, 0, 0),
+        op(LOAD_DW, FOUND, PLACE, WORD, 0),
+        op(XOR_REG, FOUND, KEY, 0, 0),
+    ]);
+}
+
+/// Bits as an operand, of which instructions take 32 and extend the sign.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the upper bits are those of the sign, see the tests"
+)]
+const fn imm(bits: u64) -> i32 {
+    bits as i32
+}
+
+const fn op(code: u8, dst: u8, src: u8, off: i16, imm: i32) -> Insn {
+    Insn::new(code, dst, src, off, imm)
+}
+
+const fn shift(code: u8, register: u8, by: u32) -> Insn {
+    Insn::new(code, register, 0, 0, by.cast_signed())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 
 use super::policy::Policy;
+use crate::cgroup::Cgroup;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::{Access, DeviceKind, DeviceRule};
@@ -19,20 +20,57 @@ type Exceptions = Vec<(Device, Access)>;
 /// A change: `true` for `devices.allow`, and the line to write.
 type Change = (bool, String);
 
-/// Sets the policy with as few changes as possible, and where it can be without a moment in which everything is
-/// forbidden.
-pub(super) fn apply(dir: &Path, policy: &Policy) -> Result<()> {
+/// Written to one of the two files, it makes that the default and drops all exceptions.
+const EVERYTHING: &str = "a";
+
+/// Sets the policy with as few changes as possible, and so that no open sees anything between the old rules and the
+/// new ones: what both allow is never refused.
+///
+/// As long as the default stays "deny", the order of the changes does it. A change of the default forgets all
+/// exceptions at once, and they come back one by one: meanwhile the processes are frozen, where that can be done.
+pub(super) fn apply(cgroup: &Cgroup, dir: &Path, policy: &Policy) -> Result<()> {
     let target = exceptions(policy)?;
     let current = parse_list(&files::read_path(&dir.join("devices.list"))?);
+    let changes = changes(current.as_ref(), policy.default_allow, &target);
+    let starts_anew = changes.iter().any(|(_, line)| line == EVERYTHING);
+    let frozen = starts_anew && has_others(dir)? && freeze(cgroup)?;
+    let written = write(dir, &changes);
+    if frozen {
+        cgroup.thaw()?;
+    }
+    written
+}
+
+/// Whether there are processes in the cgroup, none of which is this one.
+fn has_others(dir: &Path) -> Result<bool> {
+    let text = files::read_path(&dir.join("cgroup.procs"))?;
+    let own = std::process::id().to_string();
+    Ok(!text.is_empty() && text.lines().all(|pid| pid != own))
+}
+
+/// Whether it was this that froze the cgroup: it may be frozen already, or there may be no freezer for us.
+fn freeze(cgroup: &Cgroup) -> Result<bool> {
+    if cgroup.is_frozen()? {
+        return Ok(false);
+    }
+    match cgroup.freeze() {
+        Ok(()) => Ok(true),
+        Err(Error::NoController { .. }) => Ok(false),
+        Err(e) if e.is_permission() || e.is_gone() => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+fn write(dir: &Path, changes: &[Change]) -> Result<()> {
     let mut open: [Option<(OwnedFd, PathBuf)>; 2] = [None, None];
-    for (allow, line) in changes(current.as_ref(), policy.default_allow, &target) {
-        let slot = &mut open[usize::from(allow)];
+    for (allow, line) in changes {
+        let slot = &mut open[usize::from(*allow)];
         if slot.is_none() {
-            let path = dir.join(if allow { "devices.allow" } else { "devices.deny" });
+            let path = dir.join(if *allow { "devices.allow" } else { "devices.deny" });
             *slot = Some((files::open_file(&path, OFlag::O_WRONLY)?, path));
         }
         if let Some((fd, path)) = slot {
-            files::write_fd(fd, path, &line)?;
+            files::write_fd(fd, path, line)?;
         }
     }
     Ok(())
@@ -52,14 +90,41 @@ fn exceptions(policy: &Policy) -> Result<Exceptions> {
         }
     }
     found.retain(|(_, access)| !access.is_empty());
-    // One open for reading and writing must find both in one exception; making a node asks for nothing else.
-    let wide = found.clone();
-    for (device, access) in found.iter_mut().filter(|(_, access)| !access.and(OPEN).is_empty()) {
-        for (_, more) in wide.iter().filter(|(other, _)| covers(other, device)) {
-            *access = access.or(more.and(OPEN));
-        }
+    if !policy.default_allow {
+        join_opens(&mut found);
     }
     Ok(found)
+}
+
+/// One open for reading and writing must find both in one exception, be they granted by two; making a node asks for
+/// nothing else.
+fn join_opens(found: &mut Exceptions) {
+    // The devices that are in two sets of which neither holds the other.
+    let crossings = found.iter().flat_map(|((kind, major, minor), _)| {
+        let others = found.iter().filter(move |((other, ..), _)| other == kind);
+        others.filter_map(move |((_, any, number), _)| match (major, minor, any, number) {
+            (Some(_), None, None, Some(_)) => Some((*kind, *major, *number)),
+            _ => None,
+        })
+    });
+    let crossings: Vec<Device> = crossings.collect();
+    let wide = found.clone();
+    let granted = |device: &Device| {
+        let sets = wide.iter().filter(|(other, _)| covers(other, device));
+        sets.fold(Access::default(), |sum, (_, access)| sum.or(access.and(OPEN)))
+    };
+    for device in crossings {
+        let all = granted(&device);
+        let in_one = |(other, access): &(Device, Access)| {
+            covers(other, &device) && all.without(*access).is_empty()
+        };
+        if !wide.iter().any(in_one) {
+            add(found, device, all);
+        }
+    }
+    for (device, access) in found.iter_mut().filter(|(_, access)| !access.and(OPEN).is_empty()) {
+        *access = access.or(granted(device));
+    }
 }
 
 /// What open(2) asks for.
@@ -117,7 +182,7 @@ fn changes(current: Option<&Exceptions>, default_allow: bool, target: &Exception
     let current = match current {
         Some(current) if !default_allow => current,
         _ => {
-            changes.push((default_allow, "a".to_owned()));
+            changes.push((default_allow, EVERYTHING.to_owned()));
             &nothing
         }
     };
@@ -127,16 +192,17 @@ fn changes(current: Option<&Exceptions>, default_allow: bool, target: &Exception
             .map(|(_, access)| *access)
             .unwrap_or_default()
     };
-    for (device, have) in current {
-        let lost = have.without(of(target, device));
-        if !lost.is_empty() {
-            changes.push((default_allow, line(*device, lost)));
-        }
-    }
+    // First what is gained: a device can lose the exception by which it was allowed and get another one.
     for (device, want) in target {
         let gained = want.without(of(current, device));
         if !gained.is_empty() {
             changes.push((!default_allow, line(*device, gained)));
+        }
+    }
+    for (device, have) in current {
+        let lost = have.without(of(target, device));
+        if !lost.is_empty() {
+            changes.push((default_allow, line(*device, lost)));
         }
     }
     changes
@@ -216,7 +282,7 @@ mod tests {
     #[test]
     fn an_update_changes_only_the_difference() {
         let rules = [rule(true, "c 1:3 rw"), rule(true, "c 1:9 r")];
-        assert_eq!(lines(&rules, "c 1:3 rwm\nc 1:5 rwm\n"), ["-c 1:3 m", "-c 1:5 rwm", "+c 1:9 r"]);
+        assert_eq!(lines(&rules, "c 1:3 rwm\nc 1:5 rwm\n"), ["+c 1:9 r", "-c 1:3 m", "-c 1:5 rwm"]);
         assert!(lines(&rules, "c 1:3 rw\nc 1:9 r\n").is_empty());
     }
 
@@ -234,6 +300,14 @@ mod tests {
     fn one_exception_must_have_all_that_one_open_needs() {
         let rules = [rule(true, "c 1:* r"), rule(true, "c 1:3 w")];
         assert_eq!(lines(&rules, ""), ["+c 1:* r", "+c 1:3 rw"]);
+    }
+
+    #[test]
+    fn so_must_one_for_a_device_in_two_sets() {
+        let rules = [rule(true, "b 1:* rm"), rule(true, "b *:0 w")];
+        assert_eq!(lines(&rules, ""), ["+b 1:* rm", "+b *:0 w", "+b 1:0 rw"]);
+        let rules = [rule(true, "b 1:* rw"), rule(true, "b *:0 w")];
+        assert_eq!(lines(&rules, ""), ["+b 1:* rw", "+b *:0 w"]);
     }
 
     /// As `devcgroup` of the kernel decides.
@@ -255,7 +329,7 @@ mod tests {
                 for kind in ['c', 'b'] {
                     for (major, minor) in [(0, 0), (0, 1), (1, 0), (1, 1), (7, 7)] {
                         let device = (kind, Some(major), Some(minor));
-                        for access in ["r", "w", "m"] {
+                        for access in ["r", "w", "m", "rw"] {
                             let access = super::super::testing::access(access);
                             prop_assert_eq!(
                                 kernel(&policy, &found, device, access),

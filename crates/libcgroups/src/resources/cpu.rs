@@ -64,6 +64,21 @@ fn resource(cpu: &Cpu) -> &'static str {
     }
 }
 
+/// The quota (-1 for none) and period in force.
+pub(super) fn limit(cgroup: &Cgroup) -> Result<(Option<i64>, Option<u64>)> {
+    let knobs = Knobs::find(cgroup, "cpu", "cpu", "cpu quota")?;
+    let (quota, period) = if knobs.v2 {
+        let text = files::read_value(&knobs.dir, "cpu.max")?;
+        let (quota, period) = text.split_once(' ').unwrap_or((&text, ""));
+        (quota.to_owned(), period.to_owned())
+    } else {
+        let read = |file| files::read_value(&knobs.dir, file);
+        (read("cpu.cfs_quota_us")?, read("cpu.cfs_period_us")?)
+    };
+    let quota = if quota == "max" { Some(-1) } else { quota.parse().ok() };
+    Ok((quota, period.parse().ok()))
+}
+
 fn v1(knobs: &Knobs, cpu: &Cpu) -> Result<()> {
     if let Some(shares) = cpu.shares {
         // The kernel would clamp them in silence.

@@ -1,5 +1,7 @@
 //! memory: limits, swap, the OOM killer.
 
+use std::path::Path;
+
 use nix::errno::Errno;
 
 use super::{Knobs, non_zero, or_max, unlimited_anyway};
@@ -60,6 +62,14 @@ pub(super) fn apply(cgroup: &Cgroup, memory: &Memory) -> Result<()> {
     let set = Knobs::find(cgroup, "memory", "memory", resource)
         .and_then(|knobs| if knobs.v2 { v2(&knobs, &memory) } else { v1(&knobs, &memory) });
     if only_unlimited { unlimited_anyway(set) } else { set }
+}
+
+/// Refuses what [`apply`] refuses for the sake of the memory in use.
+pub(super) fn check_update(cgroup: &Cgroup, memory: &Memory) -> Result<()> {
+    match cgroup.controller_dir("memory") {
+        Some((dir, true)) if memory.check_before_update => refuse_below_usage(&dir.dir(), memory),
+        _ => Ok(()),
+    }
 }
 
 fn v1(knobs: &Knobs, memory: &Memory) -> Result<()> {
@@ -131,7 +141,7 @@ fn v1_limit(knobs: &Knobs, limit: i64) -> Result<()> {
 /// Swappiness and the OOM killer have no counterpart and are left out, as runc does.
 fn v2(knobs: &Knobs, memory: &Memory) -> Result<()> {
     if memory.check_before_update {
-        refuse_below_usage(knobs, memory)?;
+        refuse_below_usage(&knobs.dir, memory)?;
     }
     if let Some(swap) = swap_max_from_v1(memory.swap, memory.limit)? {
         match knobs.set("memory.swap.max", &or_max(swap)) {
@@ -149,9 +159,9 @@ fn v2(knobs: &Knobs, memory: &Memory) -> Result<()> {
 }
 
 /// v2 would make room by killing.
-fn refuse_below_usage(knobs: &Knobs, memory: &Memory) -> Result<()> {
+fn refuse_below_usage(dir: &Path, memory: &Memory) -> Result<()> {
     // A check for safety's sake: where the use is not known there is nothing to hold against the limit.
-    let Ok(usage) = files::read_u64(&knobs.dir, "memory.current") else {
+    let Ok(usage) = files::read_u64(dir, "memory.current") else {
         return Ok(());
     };
     for (name, value) in [("memory+swap", memory.swap), ("memory", memory.limit)] {

@@ -31,6 +31,14 @@ impl Cgroup {
     /// # Errors
     /// The first limit that could not be set; [`Error::NoController`] when the host has no such controller.
     pub fn apply(&self, resources: &Resources) -> Result<()> {
+        match self.unit() {
+            Some(_) => self.write(&self.as_systemd_writes(resources)?),
+            None => self.write(resources),
+        }
+    }
+
+    /// Sets limits and device rules in the cgroup's files.
+    pub(crate) fn write(&self, resources: &Resources) -> Result<()> {
         pids::apply(self, resources.pids_limit)?;
         memory::apply(self, &resources.memory)?;
         blkio::apply(self, &resources.block_io)?;
@@ -39,8 +47,19 @@ impl Cgroup {
         hugetlb::apply(self, &resources.hugepage_limits)?;
         network::apply(self, &resources.network)?;
         rdma::apply(self, &resources.rdma)?;
-        devices::apply(self, &resources.devices)?;
-        unified::apply(self, &resources.unified)
+        unified::apply(self, &resources.unified)?;
+        // Last, so that they change only when all limits could be set.
+        devices::apply(self, &resources.devices)
+    }
+
+    /// What [`Cgroup::apply`] would refuse after systemd had done harm already.
+    pub(crate) fn check_update(&self, resources: &Resources) -> Result<()> {
+        memory::check_update(self, &resources.memory)
+    }
+
+    /// The CPU quota (-1 for none) and period in force, in microseconds.
+    pub(crate) fn cpu_limit(&self) -> Result<(Option<i64>, Option<u64>)> {
+        cpu::limit(self)
     }
 }
 

@@ -133,6 +133,16 @@ impl Drop for Shell {
     }
 }
 
+/// Asks until the answer is yes; panics with `what` after ten seconds.
+#[track_caller]
+pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited ten seconds for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// A control file without the newline at its end.
 pub(crate) fn read(dir: &std::path::Path, file: &str) -> String {
     let path = dir.join(file);

@@ -130,6 +130,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) dir: &'a StateDir,
     pub(crate) cgroup_views: libcgroups::MountViews,
+    /// What config.json says of the unit, where systemd makes the cgroup.
+    pub(crate) unit_properties: &'a libcgroups::Properties,
     pub(crate) options: InitOptions,
     /// Where the terminal goes; without it the caller gets it.
     pub(crate) console_socket: Option<&'a Path>,
@@ -147,10 +149,12 @@ impl Launch<'_> {
         // v1 device rules are written one by one, and while they are there are moments in which
         // nothing is allowed, not even making the container's own nodes; all else can be done beside.
         let limits_first = state.cgroup.as_ref().is_some_and(|cgroup| !cgroup.v1().is_empty());
-        if limits_first {
+        // systemd makes a unit only with a process to put in: all else about the cgroup comes after the clone then.
+        let by_systemd = state.cgroup.as_ref().is_some_and(|cgroup| cgroup.unit().is_some());
+        if limits_first && !by_systemd {
             self.limit(state)?;
         }
-        let entrance = Entrance::open(state.cgroup.as_ref())?;
+        let entrance = Entrance::open(state.cgroup.as_ref().filter(|_| !by_systemd))?;
         let namespaces = &self.plan.namespaces;
         // Asked before the clone: in a user namespace the answer is another.
         let unprivileged = !nix::unistd::geteuid().is_root();
@@ -163,7 +167,9 @@ impl Launch<'_> {
         let (cloned, in_v2) =
             namespaces::spawn_into(namespaces, entrance.v2.as_ref().map(AsFd::as_fd))?;
         // The root of a cgroup namespace is the cgroup that its maker is in.
-        let cgroup_first = namespaces.cgroup == Namespace::New && entrance.lacks_v2(in_v2);
+        let cgroup_first = (namespaces.cgroup == Namespace::New
+            && (by_systemd || entrance.lacks_v2(in_v2)))
+            || (by_systemd && limits_first);
         // Files in /proc/PID are closed to the unprivileged once the process has protected itself.
         self.options.wait_first = namespaces.user == Namespace::New || cgroup_first || unprivileged;
         let filter = prepared.filter.clone();
@@ -219,13 +225,28 @@ impl Launch<'_> {
         if let Some(adjust) = self.plan.process.as_ref().and_then(|process| process.oom_score_adj) {
             handover::write_oom_score_adj(&pid.to_string(), adjust)?;
         }
-        if let Some(cgroup) = state.cgroup.as_ref().filter(|_| !in_v2) {
-            cgroup.join_v2(pid).map_err(cgroup_error)?;
-        }
+        self.enter_cgroup(state, pid, in_v2)?;
         if self.options.wait_first {
             launched.go()?;
         }
         Ok(())
+    }
+
+    /// Sees to it that the process is in the cgroup, whichever way that comes about.
+    fn enter_cgroup(&self, state: &mut State, pid: i32, in_v2: bool) -> Result<()> {
+        let Some(cgroup) = state.cgroup.as_ref().filter(|_| !in_v2) else { return Ok(()) };
+        if cgroup.unit().is_none() {
+            return cgroup.join_v2(pid).map_err(cgroup_error);
+        }
+        let resources = &self.plan.resources;
+        let started = cgroup.start_unit(pid, &state.id, self.unit_properties, resources);
+        let has_v1 = !cgroup.v1().is_empty();
+        if let Err(libcgroups::Error::UnitExists(_)) = started {
+            // It is not ours to stop when this is undone.
+            state.cgroup = None;
+        }
+        started.map_err(cgroup_error)?;
+        if has_v1 { self.limit(state) } else { Ok(()) }
     }
 
     /// Sets the limits and device rules of the container's cgroup.

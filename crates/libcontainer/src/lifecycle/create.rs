@@ -1,9 +1,9 @@
 //! `create`, and what `run` has in common with it.
 
-use libcgroups::{Cgroup, Layout, MountViews};
+use libcgroups::{Cgroup, Layout, MountViews, Properties};
 
 use super::cgroup_error;
-use super::delete::run_poststop;
+use super::delete::{remove_cgroup, run_poststop};
 use super::host::{
     facts, listen_fds, pass_listen_fds, protect_descriptors, without_absent_modules,
 };
@@ -13,7 +13,7 @@ use crate::init::InitOptions;
 use crate::launch::{Launch, Launched, foreign_namespaces, send_pidfd, write_pid_file};
 use crate::plan::{self, Namespace, Plan};
 use crate::spec;
-use crate::state::{FORMAT, InitProcess, State, StateDir};
+use crate::state::{FORMAT, InitProcess, State, StateDir, device_digest};
 
 /// Creates a container: all is set up, and its process waits for [`super::start`].
 ///
@@ -42,6 +42,7 @@ pub(super) struct Creation<'a> {
     pub(super) dir: StateDir,
     pub(super) state: State,
     layout: Option<Layout>,
+    unit_properties: Properties,
     pub(super) launched: Option<Launched>,
 }
 
@@ -76,11 +77,21 @@ impl<'a> Creation<'a> {
             .map_err(|error| Error::io("open rootfs", &plan.rootfs.path, &error))?;
         check_terminal(&plan, options, terminal)?;
         let (cgroup, layout) = cgroup(runtime, &plan, &options.id)?;
+        let unit_properties = unit_properties(&plan, cgroup.as_ref())?;
         let state = state(&plan, &options.id, cgroup)?;
         dir.create()?;
         pass_listen_fds(&mut plan, listen_fds);
         plan.process.iter_mut().for_each(without_absent_modules);
-        let creation = Self { options, preserve_fds, plan, dir, state, layout, launched: None };
+        let creation = Self {
+            options,
+            preserve_fds,
+            plan,
+            dir,
+            state,
+            layout,
+            unit_properties,
+            launched: None,
+        };
         creation.or_undo(|creation| creation.dir.save(&creation.state))
     }
 
@@ -107,6 +118,7 @@ impl<'a> Creation<'a> {
                 plan: &creation.plan,
                 dir: &creation.dir,
                 cgroup_views: views,
+                unit_properties: &creation.unit_properties,
                 options,
                 console_socket: creation.options.console_socket.as_deref(),
                 wait_for_start,
@@ -152,11 +164,9 @@ impl<'a> Creation<'a> {
         if let Some(launched) = &self.launched {
             launched.kill();
         }
-        if let Some(cgroup) = &self.state.cgroup {
-            // What is left then is found by `delete --force`, for the state stays too.
-            if cgroup.remove().is_err() {
-                return;
-            }
+        // What is left then is found by `delete --force`, for the state stays too.
+        if remove_cgroup(&self.state).is_err() {
+            return;
         }
         let _ = self.dir.remove();
         if self.state.init.is_some() {
@@ -186,21 +196,31 @@ pub(super) fn check_console(wanted: bool, socket: bool, terminal: Terminal) -> R
 }
 
 fn cgroup(runtime: &Runtime, plan: &Plan, id: &str) -> Result<(Option<Cgroup>, Option<Layout>)> {
-    match runtime.cgroup_manager {
-        CgroupManager::Systemd => {
-            return Err(Error::message(
-                "the systemd cgroup driver is not part of this version: leave --systemd-cgroup out",
-            ));
-        }
-        CgroupManager::Disabled => return Ok((None, None)),
-        CgroupManager::Cgroupfs => {}
+    if runtime.cgroup_manager == CgroupManager::Disabled {
+        return Ok((None, None));
     }
     let layout = Layout::detect().map_err(cgroup_error)?;
-    let cgroup = Cgroup::resolve(&layout, plan.cgroups_path.as_deref(), id)
-        .map_err(|error| Error::config("/linux/cgroupsPath", error.to_string()))?
-        .rootless(runtime.is_rootless());
+    let path = plan.cgroups_path.as_deref();
+    let cgroup = match runtime.cgroup_manager {
+        CgroupManager::Systemd => Cgroup::for_unit(&layout, path, id, runtime.has_user_systemd()),
+        _ => Cgroup::resolve(&layout, path, id).map(|c| c.rootless(runtime.is_rootless())),
+    };
+    let cgroup = cgroup.map_err(|error| match error {
+        libcgroups::Error::Systemd(text) => Error::message(text),
+        error => Error::config("/linux/cgroupsPath", error.to_string()),
+    })?;
     cgroup.check_vacant().map_err(cgroup_error)?;
     Ok((Some(cgroup), Some(layout)))
+}
+
+/// What annotations say of the container's unit; without one they are just annotations.
+fn unit_properties(plan: &Plan, cgroup: Option<&Cgroup>) -> Result<Properties> {
+    if cgroup.and_then(Cgroup::unit).is_none() {
+        return Ok(Properties::default());
+    }
+    Properties::from_annotations(&plan.annotations).map_err(|(key, error)| {
+        Error::config(plan::pointer("/annotations", &key), error.to_string())
+    })
 }
 
 fn state(plan: &Plan, id: &str, cgroup: Option<Cgroup>) -> Result<State> {
@@ -219,6 +239,7 @@ fn state(plan: &Plan, id: &str, cgroup: Option<Cgroup>) -> Result<State> {
         creator: Some(creator),
         init: None,
         cgroup,
+        devices: Some(device_digest(&plan.resources.devices)),
         namespaces: foreign_namespaces(&plan.namespaces),
         slow_start: !plan.hooks.start_container.is_empty(),
         has_process: plan.process.is_some(),

@@ -65,18 +65,25 @@ fn end(container: &Container) -> Result<()> {
 
 /// Removes cgroup and state, and runs the poststop hooks.
 pub(super) fn remove(dir: &StateDir, state: &State) -> Result<()> {
-    if let Some(cgroup) = &state.cgroup {
-        // Processes of a container that shares its pid namespace outlive the first one.
-        let shares_pids = state.namespaces & nix::sched::CloneFlags::CLONE_NEWPID.bits() == 0;
-        // Before it had a process, whoever is in its cgroup is not of the container.
-        if shares_pids && state.init.is_some() {
-            signal_all(state, nix::libc::SIGKILL)?;
-        }
-        cgroup.remove().map_err(cgroup_error)?;
+    // Processes of a container that shares its pid namespace outlive the first one.
+    let shares_pids = state.namespaces & nix::sched::CloneFlags::CLONE_NEWPID.bits() == 0;
+    // Before it had a process, whoever is in its cgroup is not of the container.
+    if shares_pids && state.init.is_some() {
+        signal_all(state, nix::libc::SIGKILL)?;
     }
+    remove_cgroup(state).map_err(cgroup_error)?;
     dir.remove()?;
     run_poststop(state);
     Ok(())
+}
+
+/// Removes the cgroup. A unit is only made once there is a process to put in: before that one of that name is not the
+/// container's.
+pub(super) fn remove_cgroup(state: &State) -> libcgroups::Result<()> {
+    match &state.cgroup {
+        Some(cgroup) if state.init.is_some() || cgroup.unit().is_none() => cgroup.remove(),
+        _ => Ok(()),
+    }
 }
 
 /// Runs the poststop hooks. The spec has a failed one be a warning, and the rest go on.

@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod foreground;
 mod host;
@@ -25,6 +26,7 @@ use crate::state::{InitProcess, State, StateDir, Status};
 
 pub use create::create;
 pub use delete::delete;
+pub use events::{Event, EventStream, events, stats};
 pub use exec::exec;
 pub use kill::kill;
 pub use list::list;

@@ -22,6 +22,18 @@ impl Runtime {
     pub(crate) fn is_rootless(&self) -> bool {
         self.rootless.unwrap_or_else(|| !nix::unistd::geteuid().is_root())
     }
+
+    /// Whether the systemd to ask is the caller's own, and not process 1: also for who is root only in a user namespace,
+    /// unless that has a systemd of its own.
+    pub(crate) fn has_user_systemd(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let euid = nix::unistd::geteuid().as_raw();
+        let is_own = match std::fs::metadata("/run/systemd/private") {
+            Ok(socket) => socket.uid() == euid,
+            Err(_) => euid == 0,
+        };
+        self.rootless.unwrap_or(!is_own)
+    }
 }
 
 /// Who manages cgroups.

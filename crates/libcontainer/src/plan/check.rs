@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 
 /// `pointer/key`, with the key escaped as RFC 6901 wants it.
-pub(super) fn at(pointer: &str, key: &str) -> String {
+pub(crate) fn at(pointer: &str, key: &str) -> String {
     format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 

@@ -34,6 +34,7 @@ mod uts;
 use oci_spec::runtime::{Linux, Spec};
 
 pub use capabilities::{capability_names, capability_number};
+pub(crate) use check::at as pointer;
 pub use facts::HostFacts;
 pub use model::*;
 pub use mount_options::mount_option_names;

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 pub(super) fn resources(linux: Option<&Linux>, warnings: &mut Vec<String>) -> Result<Resources> {
     let list = linux.and_then(|linux| linux.resources().as_ref());
     let mut result = match list {
-        Some(list) => limits(list, warnings)?,
+        Some(list) => without_devices(list, warnings)?,
         None => Resources::default(),
     };
     let rules = list.and_then(|list| list.devices().as_ref());
@@ -25,11 +25,21 @@ pub(super) fn resources(linux: Option<&Linux>, warnings: &mut Vec<String>) -> Re
     Ok(result)
 }
 
-/// Everything but the device rules: also what `update` takes.
+/// What `update` takes: as for a new container, but device rules only when the list has some. Then all
+/// default devices are allowed, also one in whose place config.json had another.
 ///
 /// # Errors
-/// A limit that no kernel would take.
+/// A limit that no kernel would take, a broken device rule.
 pub fn limits(list: &LinuxResources, warnings: &mut Vec<String>) -> Result<Resources> {
+    let mut limits = without_devices(list, warnings)?;
+    let rules = list.devices().as_ref().filter(|rules| !rules.is_empty());
+    if rules.is_some() {
+        limits.devices = device_rules::rules(rules, None)?;
+    }
+    Ok(limits)
+}
+
+fn without_devices(list: &LinuxResources, warnings: &mut Vec<String>) -> Result<Resources> {
     let cpu = list.cpu().as_ref();
     Ok(Resources {
         memory: list

@@ -17,6 +17,7 @@ mod view;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use libcgroups::{Access, DeviceKind, DeviceRule};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Hook, Process};
@@ -51,6 +52,9 @@ pub(crate) struct State {
     pub init: Option<InitProcess>,
     /// Where its cgroups are; written before they are made. Absent when cgroups are not managed.
     pub cgroup: Option<libcgroups::Cgroup>,
+    /// [`device_digest`] of the device rules in force; absent when that is not sure.
+    #[serde(default)]
+    pub devices: Option<u64>,
     /// `CLONE_NEW*` bits of the namespaces that are not the runtime's own.
     pub namespaces: i32,
     /// Whether it has startContainer hooks, which take the time they take.
@@ -69,6 +73,23 @@ pub(crate) struct State {
 /// Present value of [`State::format`].
 pub(crate) const FORMAT: u32 = 1;
 
+/// Tells lists of device rules apart (FNV-1a).
+pub(crate) fn device_digest(rules: &[DeviceRule]) -> u64 {
+    let number = |n: Option<u32>| n.map_or(u64::MAX, u64::from);
+    let words = rules.iter().flat_map(|rule| {
+        let Access { read, write, mknod } = rule.access;
+        let kind = match rule.kind {
+            DeviceKind::All => 0,
+            DeviceKind::Char => 1,
+            DeviceKind::Block => 2,
+        };
+        let flags = [rule.allow, read, write, mknod];
+        let flags = flags.iter().fold(kind, |bits, flag| bits << 1 | u64::from(*flag));
+        [flags, number(rule.major), number(rule.minor)]
+    });
+    words.fold(0xcbf2_9ce4_8422_2325, |hash, word| (hash ^ word).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// exec.json
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ExecDefaults {
@@ -80,4 +101,37 @@ pub(crate) struct ExecDefaults {
     pub personality: Option<u64>,
     /// `listenerPath` and `listenerMetadata` of the seccomp filter.
     pub listener: Option<(String, String)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_differ() {
+        let all = Access { read: true, write: true, mknod: true };
+        let rule = DeviceRule {
+            allow: true,
+            kind: DeviceKind::Char,
+            major: Some(1),
+            minor: Some(3),
+            access: all,
+        };
+        let others = [
+            DeviceRule { allow: false, ..rule.clone() },
+            DeviceRule { kind: DeviceKind::Block, ..rule.clone() },
+            DeviceRule { major: None, ..rule.clone() },
+            DeviceRule { minor: Some(4), ..rule.clone() },
+            DeviceRule { access: Access { mknod: false, ..all }, ..rule.clone() },
+        ];
+        let mut lists: Vec<Vec<DeviceRule>> = vec![vec![], vec![rule.clone()]];
+        lists.extend(others.iter().map(|other| vec![other.clone()]));
+        lists.extend(others.iter().map(|other| vec![rule.clone(), other.clone()]));
+        lists.extend(others.iter().map(|other| vec![other.clone(), rule.clone()]));
+        let mut digests: Vec<_> = lists.iter().map(|list| device_digest(list)).collect();
+        assert_eq!(digests[1], device_digest(&[rule]));
+        digests.sort_unstable();
+        digests.dedup();
+        assert_eq!(digests.len(), lists.len());
+    }
 }

@@ -99,7 +99,7 @@ fn features() -> Features {
         mount_options: plan::mount_option_names(),
         linux: linux(),
         annotations,
-        potentially_unsafe_config_annotations: &[],
+        potentially_unsafe_config_annotations: &[libcontainer::UNIT_PROPERTY_ANNOTATION],
     }
 }
 
@@ -107,7 +107,7 @@ fn linux() -> Linux {
     Linux {
         namespaces: NAMESPACES,
         capabilities: plan::capability_names(),
-        cgroup: Cgroup { v1: true, v2: true, systemd: false, systemd_user: false, rdma: false },
+        cgroup: Cgroup { v1: true, v2: true, systemd: true, systemd_user: true, rdma: false },
         seccomp: seccomp(),
         apparmor: Enabled { enabled: false },
         selinux: Enabled { enabled: false },

@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod features;
 mod kill;
@@ -74,6 +75,7 @@ const PLAIN: Verb = Verb {
 pub(crate) const VERBS: &[&Verb] = &[
     &create::VERB,
     &delete::VERB,
+    &events::VERB,
     &exec::VERB,
     &kill::VERB,
     &list::VERB,

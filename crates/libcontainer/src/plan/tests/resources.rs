@@ -38,6 +38,21 @@ fn devices() {
 }
 
 #[test]
+fn device_rules_of_an_update() {
+    let update = |document: Value| {
+        let list = serde_json::from_value(document).expect("resources");
+        limits(&list, &mut Vec::new()).map(|limits| limits.devices)
+    };
+    for without in [json!({}), json!({"devices": []}), json!({"pids": {"limit": 5}})] {
+        assert_eq!(update(without), Ok(Vec::new()));
+    }
+    let list = json!([{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 10, "access": "r"}]);
+    let rules = update(json!({ "devices": list })).expect("rules");
+    assert_eq!(rules, good(&[("/linux/resources/devices", list)]).resources.devices);
+    assert!(update(json!({"devices": [{"allow": true, "access": "x"}]})).is_err());
+}
+
+#[test]
 fn device_rules() {
     use libcgroups::{Access, DeviceKind, DeviceRule};
     let list = json!([

@@ -1,0 +1,237 @@
+//! Cgroups whose directories systemd makes.
+
+use std::path::Path;
+
+use super::create::{enable_controllers, take_over};
+use super::{Cgroup, Dir, Driver};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::layout::{Hierarchy, Layout, Mode};
+use crate::model::Resources;
+use crate::systemd::{Properties, Unit, rounded_quota};
+
+/// There on hosts that systemd has started, see sd_booted(3).
+const BOOTED: &str = "/run/systemd/system";
+/// The unit that process 1 is in itself.
+const INIT: &str = "/init.scope";
+
+impl Cgroup {
+    /// The names of the cgroup for `linux.cgroupsPath` = `path` with systemd as its maker: `SLICE:PREFIX:NAME`, or
+    /// nothing for `onggi-ID.scope` in `system.slice`. With `user` the systemd of the calling user is meant, and its
+    /// `user.slice`. Reads where that systemd is in the tree; changes nothing.
+    ///
+    /// # Errors
+    /// For a path of another form, on a host without systemd, and for a user's systemd with v1 hierarchies, which it
+    /// cannot have the rights to.
+    pub fn for_unit(layout: &Layout, path: Option<&str>, id: &str, user: bool) -> Result<Self> {
+        if !Path::new(BOOTED).is_dir() {
+            return Err(Error::Systemd(
+                "systemd not running on this host, cannot use systemd cgroups manager".into(),
+            ));
+        }
+        let unit = Unit::new(path, id, user)?;
+        if user && layout.mode() != Mode::V2 {
+            let text = "cannot use rootless systemd cgroups manager on cgroup v1";
+            return Err(Error::Systemd(text.into()));
+        }
+        let in_hierarchy = format!("{}{}", manager_root(layout, user), unit.path()?);
+        let dir = |h: &Hierarchy| Dir::new(h, below_mount(h, &in_hierarchy));
+        Ok(Self {
+            driver: Driver::Systemd(unit),
+            mode: layout.mode(),
+            v1: layout.v1().iter().map(dir).collect(),
+            v2: layout.v2().map(dir),
+            explicit_path: true,
+            rootless: user,
+        })
+    }
+
+    /// The unit, where systemd makes the directories.
+    pub fn unit(&self) -> Option<&Unit> {
+        match &self.driver {
+            Driver::Cgroupfs => None,
+            Driver::Systemd(unit) => Some(unit),
+        }
+    }
+
+    /// Has systemd make the cgroup with process `pid` in it, and makes and joins the hierarchies that systemd does not
+    /// care for. Takes at most 30 s. Write the limits with [`Cgroup::apply`] too. Without a unit nothing happens.
+    ///
+    /// # Errors
+    /// [`Error::UnitExists`]: nothing was made, and what there is belongs to somebody else. After any other error there
+    /// may be directories left, see [`Cgroup::remove`].
+    pub fn start_unit(
+        &self,
+        pid: i32,
+        id: &str,
+        properties: &Properties,
+        resources: &Resources,
+    ) -> Result<()> {
+        let Some(unit) = self.unit() else { return Ok(()) };
+        let v2 = self.mode == Mode::V2;
+        match unit.start(pid, id, properties, &self.as_systemd_writes(resources)?, v2) {
+            // The answer can be lost when systemd is started anew; where the process is tells the truth.
+            Err(Error::Systemd(_)) if self.misplaced(pid)?.is_none() => {}
+            other => other?,
+        }
+        if let Some((dir, found)) = self.misplaced(pid)? {
+            return Err(Error::message(format!(
+                "systemd put unit {:?} into cgroup {found:?} and not into {:?}",
+                unit.name(),
+                dir.in_hierarchy()
+            )));
+        }
+        for dir in &self.v1 {
+            take_over(dir)?;
+        }
+        match &self.v2 {
+            Some(dir) if v2 => return enable_controllers(dir, &dir.dir()),
+            Some(dir) => take_over(dir)?,
+            None => {}
+        }
+        self.join(pid, false)
+    }
+
+    /// The hierarchy in which systemd itself has put process `pid` elsewhere, and where that is.
+    fn misplaced(&self, pid: i32) -> Result<Option<(&Dir, String)>> {
+        let systemds_own = self.v1.iter().find(|dir| dir.has("name=systemd"));
+        let Some(dir) = systemds_own.or(self.v2.as_ref()) else { return Ok(None) };
+        let text = files::read_path(Path::new(&format!("/proc/{pid}/cgroup")))?;
+        let marker = if dir.controllers.is_empty() { "::" } else { ":name=systemd:" };
+        let found = text.lines().find_map(|line| Some(line.split_once(marker)?.1)).unwrap_or("/");
+        Ok((found != dir.in_hierarchy()).then(|| (dir, found.to_owned())))
+    }
+
+    /// Sets limits and device rules of a cgroup in use: as [`Cgroup::apply`], and tells systemd of them where it made
+    /// the cgroup.
+    ///
+    /// # Errors
+    /// As [`Cgroup::apply`]; when systemd cannot be reached or refuses, nothing is changed.
+    pub fn update(&self, resources: &Resources) -> Result<()> {
+        let Some(unit) = self.unit() else { return self.apply(resources) };
+        self.check_update(resources)?;
+        let resources = self.as_systemd_writes(resources)?;
+        let v2 = self.mode == Mode::V2;
+        // On v1 it empties the list of devices before it writes it anew: nobody is to run meanwhile.
+        let hold = !v2 && !resources.devices.is_empty() && !self.is_frozen()?;
+        if hold {
+            self.freeze()?;
+        }
+        let done = unit.set(&resources, v2).and_then(|()| self.write(&resources));
+        if hold {
+            self.thaw()?;
+        }
+        done
+    }
+
+    /// `resources` with the CPU quota that systemd would write sooner or later.
+    pub(crate) fn as_systemd_writes(&self, resources: &Resources) -> Result<Resources> {
+        let mut resources = resources.clone();
+        let cpu = &mut resources.cpu;
+        let given = (cpu.quota.filter(|q| *q != 0), cpu.period.filter(|p| *p != 0));
+        let now = match given {
+            (Some(_), None) | (None, Some(_)) => self.cpu_limit().unwrap_or_default(),
+            _ => (None, None),
+        };
+        // Told of one, systemd would take its own default for the other.
+        let (quota, period) = (given.0.or(now.0), given.1.or(now.1));
+        if let Some(quota) = quota {
+            cpu.quota = Some(rounded_quota(quota, period));
+            cpu.period = period;
+        }
+        Ok(resources)
+    }
+
+    /// Process `pid` into the v2 directory by way of systemd, which may move it from where this user may not.
+    pub(super) fn attach(&self, dir: &Dir, unit: &Unit, pid: i32) -> Result<()> {
+        let below = dir.path.split_once(unit.name()).map_or("", |(_, below)| below);
+        unit.attach(if below.is_empty() { "/" } else { below }, pid)
+    }
+}
+
+/// The cgroup of systemd itself, below which its units are; empty most often.
+fn manager_root(layout: &Layout, user: bool) -> String {
+    if user {
+        let own = layout.v2().map(|h| h.own.as_str()).unwrap_or_default();
+        return user_root(own, owner());
+    }
+    // That of a container shows as another one than `/init.scope`, unless it has a cgroup namespace.
+    let text = files::read_path(Path::new("/proc/1/cgroup")).unwrap_or_default();
+    system_root(&text)
+}
+
+fn system_root(cgroups_of_init: &str) -> String {
+    let line = |marker: &str| {
+        cgroups_of_init.lines().find_map(|line| Some(line.split_once(marker)?.1.to_owned()))
+    };
+    let own = line(":name=systemd:").or_else(|| line("0::")).unwrap_or_default();
+    own.strip_suffix(INIT).unwrap_or_default().to_owned()
+}
+
+/// `/user.slice/user-UID.slice/user@UID.service`: as far as our own cgroup goes there, or the usual place.
+fn user_root(own: &str, uid: u32) -> String {
+    let service = format!("user@{uid}.service");
+    match own.split('/').position(|part| part == service) {
+        Some(last) => own.split('/').take(last + 1).collect::<Vec<_>>().join("/"),
+        None => format!("/user.slice/user-{uid}.slice/{service}"),
+    }
+}
+
+/// The calling user as the host numbers it: in a user namespace root is somebody else.
+fn owner() -> u32 {
+    let euid = nix::unistd::geteuid().as_raw();
+    let map = files::read_path(Path::new("/proc/self/uid_map")).unwrap_or_default();
+    map.lines().find_map(|line| outside(line, euid)).unwrap_or(euid)
+}
+
+/// The id outside for the id inside, by one line of uid_map: first inside, first outside, how many.
+fn outside(line: &str, id: u32) -> Option<u32> {
+    let mut numbers = line.split_whitespace().map(|word| word.parse::<u32>().ok());
+    let (inside, outside, count) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    let offset = id.checked_sub(inside).filter(|offset| *offset < count)?;
+    outside.checked_add(offset)
+}
+
+/// A cgroup of the hierarchy as a path below its mount point.
+fn below_mount(hierarchy: &Hierarchy, path: &str) -> String {
+    let root = hierarchy.root.trim_end_matches('/');
+    let below = path.strip_prefix(root).filter(|below| below.starts_with('/'));
+    below.unwrap_or(path).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots() {
+        assert_eq!(system_root("0::/init.scope\n"), "");
+        assert_eq!(system_root("0::/docker/x/init.scope\n"), "/docker/x");
+        assert_eq!(system_root("5:cpu:/a\n1:name=systemd:/b/init.scope\n0::/c\n"), "/b");
+        assert_eq!(system_root(""), "");
+        let root = "/user.slice/user-5.slice/user@5.service";
+        assert_eq!(user_root(&format!("{root}/app.slice/x.service"), 5), root);
+        assert_eq!(user_root("/user.slice/user-5.slice/session-1.scope", 5), root);
+        assert_eq!(user_root("/nested/user@5.service/x", 5), "/nested/user@5.service");
+    }
+
+    #[test]
+    fn ids_outside() {
+        assert_eq!(outside("         0       1000          1", 0), Some(1000));
+        assert_eq!(outside("1 100000 65536", 5), Some(100_004));
+        assert_eq!(outside("1 100000 65536", 0), None);
+        assert_eq!(outside("", 0), None);
+    }
+
+    #[test]
+    fn places_below_mounts() {
+        let layout = Layout::parse(
+            "30 23 0:26 /docker/x /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+            "0::/docker/x/init.scope\n",
+        )
+        .expect("layout");
+        let v2 = layout.v2().expect("v2");
+        assert_eq!(below_mount(v2, "/docker/x/system.slice/a.scope"), "/system.slice/a.scope");
+        assert_eq!(below_mount(v2, "/docker/xyz/a.scope"), "/docker/xyz/a.scope");
+    }
+}
