@@ -1,11 +1,13 @@
 //! Limits, read back from the cgroup's files, and their effect.
 
-use integration_tests::{Bundle, Cgroups, differs, need_root, skip, without_namespace};
+use integration_tests::{
+    Bundle, Cgroups, differs, need_cgroups, need_files, need_root, skip, without_namespace,
+};
 use serde_json::json;
 
 #[test]
 fn process_is_in_every_hierarchy() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["sleep", "100"]);
     bundle.up();
     let text =
@@ -20,6 +22,7 @@ fn process_is_in_every_hierarchy() {
 #[test]
 fn relative_path_and_none_at_all() {
     need_root!();
+    need_files!("paths are no units");
     for path in [Some("relative/NAME"), None, Some("/deep/er/NAME")] {
         let mut bundle = Bundle::new(&["sleep", "100"]);
         match path {
@@ -45,7 +48,7 @@ fn relative_path_and_none_at_all() {
 
 #[test]
 fn pids_limit_stops_forks() {
-    need_root!();
+    need_cgroups!();
     let cgroups = Cgroups::detect();
     if !cgroups.is_v1("pids") && !cgroups.is_v2("pids") {
         skip!("no pids controller");
@@ -60,7 +63,7 @@ fn pids_limit_stops_forks() {
 
 #[test]
 fn memory_limit_kills() {
-    need_root!();
+    need_cgroups!();
     let cgroups = Cgroups::detect();
     if !cgroups.is_v1("memory") && !cgroups.is_v2("memory") {
         skip!("no memory controller");
@@ -73,21 +76,21 @@ fn memory_limit_kills() {
 
 #[test]
 fn unknown_and_unavailable_limits_are_refused() {
-    need_root!();
+    need_cgroups!();
     let mut bundle = Bundle::new(&["true"]);
     bundle.set("/linux/resources/cpu", json!({ "cpus": "4000-5000" }));
     bundle.run().exits(1).fails_with(&["cpuset"]);
     bundle.assert_clean();
     bundle
         .unset("/linux/resources/cpu")
-        .set("/linux/resources/cpu", json!({ "quota": 1, "period": 100_000 }));
+        .set("/linux/resources/cpu", json!({ "quota": 1_000, "period": 2_000_000 }));
     bundle.run().exits(1).fails_with(&["cpu"]);
     bundle.assert_clean();
 }
 
 #[test]
 fn zero_values_of_engines_mean_unset() {
-    need_root!();
+    need_cgroups!();
     let mut bundle = Bundle::new(&["echo", "ran"]);
     bundle.set("/linux/resources/memory", json!({ "disableOOMKiller": false }));
     bundle.set(
@@ -101,7 +104,7 @@ fn zero_values_of_engines_mean_unset() {
 
 #[test]
 fn unified_keys_stay_in_the_cgroup() {
-    need_root!();
+    need_cgroups!();
     differs!(Crun | Youki, "joins keys into paths unchecked");
     for key in ["../cgroup.procs", "a/b", "..", ""] {
         let mut bundle = Bundle::new(&["true"]);
@@ -114,7 +117,7 @@ fn unified_keys_stay_in_the_cgroup() {
 /// One group for two containers: the second's end does not take the first away.
 #[test]
 fn existing_cgroup_is_handled() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["echo", "ran"]);
     for root in Cgroups::detect().roots() {
         let dir = root.join(bundle.cgroup().trim_start_matches('/'));
@@ -129,7 +132,7 @@ fn existing_cgroup_is_handled() {
 /// A limit that cannot be set must not be passed over.
 #[test]
 fn limit_of_an_absent_controller_is_refused() {
-    need_root!();
+    need_cgroups!();
     let cgroups = Cgroups::detect();
     let limits = [
         ("memory", json!({ "memory": { "limit": 67_108_864 } })),
@@ -156,7 +159,7 @@ fn limit_of_an_absent_controller_is_refused() {
 /// Engines always call `delete --force` after a failed create.
 #[test]
 fn a_refused_create_never_harms_the_owner_of_the_cgroup() {
-    need_root!();
+    need_cgroups!();
     let owner = Bundle::new(&["sleep", "100"]);
     owner.up();
     let mut bundle = Bundle::new(&["true"]);

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use integration_tests::{Bundle, Cgroups, Output, Peer, differs, need_root, peer, skip};
+use integration_tests::{Bundle, Cgroups, Output, Peer, differs, need_cgroups, peer, skip};
 use serde_json::json;
 
 fn update(bundle: &Bundle, flags: &[&str]) -> Output {
@@ -29,7 +29,7 @@ fn with_stdin(bundle: &Bundle, text: &str, flags: &[&str]) -> Output {
 
 #[test]
 fn values_that_are_none() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["sleep", "100"]);
     bundle.up();
     for (flag, value) in [
@@ -65,7 +65,7 @@ fn values_that_are_none() {
 
 #[test]
 fn nothing_to_change_is_no_error() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["sleep", "100"]);
     bundle.up();
     update(&bundle, &[]).ok();
@@ -76,7 +76,7 @@ fn nothing_to_change_is_no_error() {
 
 #[test]
 fn a_document_alone_counts() {
-    need_root!();
+    need_cgroups!();
     if !has("pids") {
         skip!("no pids controller");
     }
@@ -95,7 +95,7 @@ fn a_document_alone_counts() {
 
 #[test]
 fn all_flags_at_once() {
-    need_root!();
+    need_cgroups!();
     if !["pids", "memory", "cpu"].into_iter().all(has) {
         skip!("no pids, memory and cpu controllers");
     }
@@ -118,7 +118,7 @@ fn all_flags_at_once() {
 
 #[test]
 fn one_bad_value_keeps_them_all() {
-    need_root!();
+    need_cgroups!();
     differs!(Runc | Crun | Youki, "what is set before the bad value stays, or part of it");
     if !["pids", "cpu"].into_iter().all(has) {
         skip!("no pids and cpu controllers");
@@ -138,7 +138,7 @@ fn one_bad_value_keeps_them_all() {
 
 #[test]
 fn what_is_ignored_and_what_is_not_there() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["sleep", "100"]);
     bundle.up();
     for flag in ["--kernel-memory", "--kernel-memory-tcp"] {
@@ -164,7 +164,7 @@ fn what_is_ignored_and_what_is_not_there() {
 
 #[test]
 fn only_a_container_that_runs() {
-    need_root!();
+    need_cgroups!();
     let mut bundle = Bundle::new(&["true"]);
     bundle.unset("/linux/resources/memory");
     update(&bundle, &[]).fails_with(&["container does not exist"]);
@@ -177,7 +177,7 @@ fn only_a_container_that_runs() {
 /// `checkBeforeUpdate` on v2; on v1 the kernel says no by itself.
 #[test]
 fn memory_below_the_use() {
-    need_root!();
+    need_cgroups!();
     if !has("memory") {
         skip!("no memory controller");
     }

@@ -168,9 +168,9 @@ impl Launch<'_> {
         let (cloned, in_v2) =
             namespaces::spawn_into(namespaces, entrance.v2.as_ref().map(AsFd::as_fd))?;
         // The root of a cgroup namespace is the cgroup that its maker is in.
-        let cgroup_first = (namespaces.cgroup == Namespace::New
-            && (by_systemd || entrance.lacks_v2(in_v2)))
-            || (by_systemd && limits_first);
+        // And before systemd has made it, there is nothing to mount, nor who would be put in if the process failed.
+        let cgroup_first =
+            by_systemd || (namespaces.cgroup == Namespace::New && entrance.lacks_v2(in_v2));
         // Files in /proc/PID are closed to the unprivileged once the process has protected itself.
         self.options.wait_first = namespaces.user == Namespace::New || cgroup_first || unprivileged;
         let filter = prepared.filter.clone();
