@@ -1,6 +1,7 @@
 //! Other runtimes of this host, to do the same beside the one under test.
 
 use crate::bundle::Bundle;
+use crate::manager::Manager;
 use crate::output::run;
 use crate::{record_skip, runtime};
 use std::path::{Path, PathBuf};
@@ -40,6 +41,12 @@ fn in_path(name: &str) -> Option<Other> {
 /// Whether it is another one than the one under test and runs a container at all; else says why not.
 fn works(other: &Other) -> bool {
     if !other.path.is_file() || same(&other.path, runtime()) {
+        return false;
+    }
+    if other.name == "crun" && Manager::chosen() == Manager::Systemd {
+        record_skip(
+            "in part: crun makes a cgroup of its own below the scope, with limits that the scope lacks",
+        );
         return false;
     }
     let version = run(Command::new(&other.path).arg("--version")).stdout;

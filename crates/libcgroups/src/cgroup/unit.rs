@@ -110,7 +110,10 @@ impl Cgroup {
         let v2 = self.mode == Mode::V2;
         if v2 || resources.devices.is_empty() {
             self.write(resources)?;
-            return unit.set(resources, v2);
+            unit.set(resources, v2)?;
+            // systemd writes some with its own idea of what was not said, such as a period without a quota.
+            let limits = Resources { devices: Vec::new(), ..resources.clone() };
+            return self.write(&limits);
         }
         // On v1 it empties the list of devices before it writes it anew, and not all rules can be told it: nobody is to
         // run meanwhile, and ours come last.

@@ -126,6 +126,11 @@ fn cgroup_error(error: libcgroups::Error) -> Error {
     Error::message(error.to_string())
 }
 
+/// In the words of runc.
+fn limit_error(error: &libcgroups::Error) -> Error {
+    Error::message(format!("error setting cgroup config: {error}"))
+}
+
 /// What `create` and `run` launch.
 pub(crate) struct Launch<'a> {
     pub(crate) plan: &'a Plan,
@@ -247,18 +252,17 @@ impl Launch<'_> {
             // It is not ours to stop when this is undone.
             state.cgroup = None;
         }
-        started.map_err(cgroup_error)?;
+        started.map_err(|error| match error {
+            libcgroups::Error::Systemd(_) | libcgroups::Error::UnitExists(_) => cgroup_error(error),
+            error => limit_error(&error),
+        })?;
         if has_v1 { self.limit(state) } else { Ok(()) }
     }
 
     /// Sets the limits and device rules of the container's cgroup.
     fn limit(&self, state: &State) -> Result<()> {
         let apply = |cgroup: &libcgroups::Cgroup| cgroup.apply(&self.plan.resources);
-        state
-            .cgroup
-            .as_ref()
-            .map_or(Ok(()), apply)
-            .map_err(|error| Error::message(format!("error setting cgroup config: {error}")))
+        state.cgroup.as_ref().map_or(Ok(()), apply).map_err(|error| limit_error(&error))
     }
 
     /// Gives the cgroup to the container's user, if the container may use it for its own.

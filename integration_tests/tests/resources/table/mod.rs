@@ -36,12 +36,15 @@ pub(crate) struct Row {
 pub(crate) struct Differs {
     /// `runc` or `crun`
     pub(crate) peer: &'static str,
-    /// What its files hold, or `error`.
+    /// What its files hold, or `error`; [`ANY`] for what depends on the host.
     pub(crate) values: &'static [&'static str],
     /// Why.
     #[allow(dead_code, reason = "for the reader")]
     pub(crate) why: &'static str,
 }
+
+/// Stands for every value.
+pub(crate) const ANY: &str = "*";
 
 const NONE: Row = Row {
     name: "",

@@ -20,8 +20,9 @@ pub(crate) const PIDS: &[Row] = &[
         v1: &[("pids.max", "1")],
         v2: &[("pids.max", "1")],
         differs: &[
-            Differs { peer: "runc", values: &["max"], why: OLD_RUNC },
-            Differs { peer: "crun", values: &["max"], why: OLD_CRUN },
+            // "max", or with systemd the number that it gives to all units.
+            Differs { peer: "runc", values: &[ANY], why: OLD_RUNC },
+            Differs { peer: "crun", values: &[ANY], why: OLD_CRUN },
         ],
         ..PIDS_ROW
     },
