@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::create::{enable_controllers, take_over};
+use super::create::take_over;
 use super::{Cgroup, Dir, Driver};
 use crate::error::{Error, Result};
 use crate::files;
@@ -82,15 +82,8 @@ impl Cgroup {
                 dir.in_hierarchy()
             )));
         }
-        for dir in &self.v1 {
-            take_over(dir)?;
-        }
-        match &self.v2 {
-            Some(dir) if v2 => return enable_controllers(dir, &dir.dir()),
-            Some(dir) => take_over(dir)?,
-            None => {}
-        }
-        self.join(pid, false)
+        self.dirs().try_for_each(take_over)?;
+        if v2 { Ok(()) } else { self.join(pid, false) }
     }
 
     /// The hierarchy in which systemd itself has put process `pid` elsewhere, and where that is.
