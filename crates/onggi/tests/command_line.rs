@@ -127,7 +127,8 @@ fn unknown_verb() {
 fn missing_and_superfluous_words() {
     for (words, want) in [
         (["create"].as_slice(), r#""onggi: \"create\" requires exactly 1 argument(s)""#),
-        (&["state", "a", "b"], r#""onggi: \"state\" requires exactly 1 argument(s)""#),
+        (&["state"], r#""onggi: \"state\" requires a minimum of 1 argument(s)""#),
+        (&["start", "a", "b"], r#""onggi: \"start\" requires exactly 1 argument(s)""#),
         (&["kill"], r#""onggi: \"kill\" requires a minimum of 1 argument(s)""#),
         (&["kill", "a", "9", "x"], r#""onggi: \"kill\" requires a maximum of 2 argument(s)""#),
         (&["exec"], r#""onggi: \"exec\" requires a minimum of 1 argument(s)""#),

@@ -13,7 +13,7 @@ use crate::files;
 
 /// How long freezing may take before it is given up and undone.
 const DEADLINE: Duration = Duration::from_secs(10);
-const V1_FILE: &str = "freezer.state";
+pub(super) const V1_FILE: &str = "freezer.state";
 const V2_FILE: &str = "cgroup.freeze";
 
 impl Cgroup {
@@ -49,7 +49,7 @@ impl Cgroup {
         self.freezer_dir().map_or(Ok(false), |(dir, _)| reads_frozen(dir))
     }
 
-    fn freezer_dir(&self) -> Result<(&Dir, bool)> {
+    pub(super) fn freezer_dir(&self) -> Result<(&Dir, bool)> {
         self.controller_dir("freezer").ok_or_else(|| Error::NoController {
             controller: "freezer".into(),
             resource: "frozen state".into(),

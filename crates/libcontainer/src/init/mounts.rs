@@ -43,15 +43,25 @@ impl Mounter<'_> {
     pub(super) fn mount_all(&self, mounts: &[Mount]) -> Result<LateReadonly> {
         let mut late = LateReadonly::default();
         for (index, entry) in mounts.iter().enumerate() {
-            self.mount(index, entry, &mut late).map_err(|error| {
-                Error::message(format!(
-                    "error mounting {} to rootfs at {:?}: {error}",
-                    describe(entry),
-                    entry.destination
-                ))
-            })?;
+            self.mount_one(index, entry, &mut late)?;
         }
         Ok(late)
+    }
+
+    /// One of them; `index` tells which.
+    pub(super) fn mount_one(
+        &self,
+        index: usize,
+        entry: &Mount,
+        late: &mut LateReadonly,
+    ) -> Result<()> {
+        self.mount(index, entry, late).map_err(|error| {
+            Error::message(format!(
+                "error mounting {} to rootfs at {:?}: {error}",
+                describe(entry),
+                entry.destination
+            ))
+        })
     }
 
     fn mount(&self, index: usize, entry: &Mount, late: &mut LateReadonly) -> Result<()> {
