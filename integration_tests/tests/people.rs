@@ -78,7 +78,10 @@ const ADVICE: &[Advice] = &[
     Advice { args: &["start", "nothing-like-it"], hint: "\"onggi list\" shows the 1 below " },
     Advice { args: &["create", "-b", "DIR", "ID"], hint: "\"onggi delete ID\" removes it" },
     Advice { args: &["run", "-b", "/dev", "other"], hint: "\"onggi spec --bundle DIR\" writes" },
-    Advice { args: &["run", "-b", "/dev/null/none", "other"], hint: "--bundle names the directory" },
+    Advice {
+        args: &["run", "-b", "/dev/null/none", "other"],
+        hint: "--bundle names the directory",
+    },
     Advice { args: &["run", "-f", "norootfs.json", "-b", "DIR", "other"], hint: "root.path of" },
     Advice { args: &["exec", "ID", "no-such-program"], hint: "in a directory of its PATH" },
     Advice { args: &["exec", "-td", "ID", "x"], hint: "" },

@@ -10,6 +10,7 @@ mod host;
 mod kill;
 mod list;
 mod mounts;
+mod notify;
 pub mod options;
 mod pause;
 mod ps;
