@@ -15,6 +15,8 @@ mod help;
 mod hints;
 mod log;
 mod output;
+#[cfg(test)]
+mod pages;
 mod parser;
 mod signal;
 mod version;

@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod checkpoint;
+mod completion;
 mod create;
 mod delete;
 mod events;
@@ -77,6 +78,7 @@ const PLAIN: Verb = Verb {
 /// All verbs, in the order of the help page.
 pub(crate) const VERBS: &[&Verb] = &[
     &checkpoint::CHECKPOINT,
+    &completion::VERB,
     &create::VERB,
     &delete::VERB,
     &events::VERB,
