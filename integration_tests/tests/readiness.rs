@@ -87,7 +87,9 @@ fn readiness_is_passed_on_by_run() {
     bundle.delete();
 
     let mut foreground = with(&[]);
-    service.ready(foreground.id().cast_signed());
+    assert_eq!(service.message(), "READY=1\n");
+    // This process stays, and gives the status.
+    assert_eq!(service.message(), format!("MAINPID={}\n", foreground.id()));
     bundle.kill("KILL");
     assert_eq!(foreground.wait().expect("wait").code(), Some(137));
     bundle.assert_clean();

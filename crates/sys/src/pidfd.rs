@@ -57,7 +57,9 @@ pub fn exit_status(pidfd: BorrowedFd<'_>) -> nix::Result<Option<i32>> {
     /// `PIDFD_INFO_EXIT`
     const EXIT: u64 = 1 << 3;
     /// `_IOWR(0xff, 11, struct pidfd_info)` with the first version of the structure.
-    const PIDFD_GET_INFO: u32 = 3 << 30 | (size_of::<Info>() as u32) << 16 | 0xff << 8 | 11;
+    const PIDFD_GET_INFO: u32 = 3 << 30 | SIZE << 16 | 0xff << 8 | 11;
+    const SIZE: u32 = 64;
+    const _: () = assert!(size_of::<Info>() == 64);
     /// `struct pidfd_info`, 64 bytes.
     #[repr(C)]
     #[derive(Default)]

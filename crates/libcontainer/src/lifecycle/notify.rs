@@ -78,35 +78,42 @@ impl Proxy {
         Ok(Some(Self { socket, host }))
     }
 
-    /// Waits until the container is ready, and says so, with `main` as the process to watch. Returns, too,
-    /// when the process behind `init` has ended. A systemd that cannot be told is a warning.
-    pub(super) fn relay(&self, init: BorrowedFd<'_>, main: i32) {
-        if let Err(error) = self.wait_and_tell(init, main) {
-            crate::warn(&format!("pass on that the container is ready: {error}"));
-        }
+    /// What to wait for with poll(2) before [`Proxy::hear`] is asked.
+    pub(super) fn interest(&self) -> PollFd<'_> {
+        PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)
     }
 
-    fn wait_and_tell(&self, init: BorrowedFd<'_>, main: i32) -> Result<()> {
+    /// Takes one message; says so if the container is ready, with `main` as the process to watch, and, as
+    /// this process is about to `leave`, waits until that was read. Whether nothing more is to come. A
+    /// systemd that cannot be told is a warning.
+    pub(super) fn hear(&self, main: i32, leave: bool) -> bool {
+        let mut message = [0_u8; 4096];
+        let told = match self.socket.recv(&mut message) {
+            Ok(length) => match ready_line(&message[..length]) {
+                Some(line) => tell(&self.host, line, main, leave),
+                None => return false,
+            },
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return false,
+            Err(error) => Err(Error::io("receive from", INSIDE, &error)),
+        };
+        if let Err(error) = told {
+            crate::warn(&format!("pass on that the container is ready: {error}"));
+        }
+        true
+    }
+
+    /// Waits until the container is ready and says so, with the process behind `init`, `main`, as the one to
+    /// watch; or until that has ended.
+    pub(super) fn relay(&self, init: BorrowedFd<'_>, main: i32) {
         loop {
-            let mut fds = [
-                PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
-                PollFd::new(init, PollFlags::POLLIN),
-            ];
+            let mut fds = [self.interest(), PollFd::new(init, PollFlags::POLLIN)];
             match poll(&mut fds, PollTimeout::NONE) {
-                Err(Errno::EINTR) => continue,
-                other => other.map_err(|errno| Error::os("poll", "", errno))?,
-            };
-            if fds[0].any().unwrap_or_default() {
-                let mut message = [0_u8; 4096];
-                let length = self
-                    .socket
-                    .recv(&mut message)
-                    .map_err(|error| Error::io("receive from", INSIDE, &error))?;
-                if let Some(line) = ready_line(&message[..length]) {
-                    return tell(&self.host, line, main);
-                }
-            } else if fds[1].any().unwrap_or_default() {
-                return Ok(());
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(errno) => return crate::warn(&Error::os("poll", "", errno).to_string()),
+            }
+            let [message, ended] = fds.map(|fd| fd.any().unwrap_or_default());
+            if (message && self.hear(main, true)) || (ended && !message) {
+                return;
             }
         }
     }
@@ -117,8 +124,8 @@ fn ready_line(message: &[u8]) -> Option<&[u8]> {
     message.split(|byte| *byte == b'\n').find(|line| line.starts_with(b"READY="))
 }
 
-/// Tells systemd, and waits until it has read it: it must not look for us in vain.
-fn tell(host: &OsString, ready: &[u8], main: i32) -> Result<()> {
+/// Tells systemd. Who is to `leave` waits until it has read that: it must not look for the sender in vain.
+fn tell(host: &OsString, ready: &[u8], main: i32, leave: bool) -> Result<()> {
     let fail = |error: std::io::Error| Error::io("send to", host, &error);
     let address = match host.as_bytes() {
         [b'@', name @ ..] => SocketAddr::from_abstract_name(name),
@@ -128,6 +135,9 @@ fn tell(host: &OsString, ready: &[u8], main: i32) -> Result<()> {
     socket.connect_addr(&address.map_err(fail)?).map_err(fail)?;
     socket.send(&[ready, b"\n"].concat()).map_err(fail)?;
     socket.send(format!("MAINPID={main}\n").as_bytes()).map_err(fail)?;
+    if !leave {
+        return Ok(());
+    }
     let (reader, writer) = std::io::pipe().map_err(fail)?;
     sys::socket::send(socket.as_fd(), b"BARRIER=1", &[writer.as_fd()])
         .map_err(|errno| Error::os("send to", host, errno))?;

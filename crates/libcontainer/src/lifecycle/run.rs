@@ -1,6 +1,6 @@
 //! `run`: `create`, `start`, wait and `delete` in one.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
 use super::create::{Creation, Terminal};
 use super::delete::remove;
@@ -47,22 +47,9 @@ pub fn run(runtime: &Runtime, options: &RunOptions) -> Result<i32> {
         }
         return Ok(0);
     };
-    if let Some(proxy) = proxy {
-        watch_readiness(proxy, &launched.pidfd)?;
-    }
-    let status = foreground.wait(launched)?;
+    let status = foreground.wait(launched, proxy)?;
     if !options.keep {
         remove(&creation.dir, &creation.state)?;
     }
     Ok(status)
-}
-
-/// Passes it on beside the waiting when the container is ready. This process is the one that systemd is to
-/// watch: it gives the program's exit status.
-fn watch_readiness(proxy: Proxy, pidfd: &OwnedFd) -> Result<()> {
-    let fail = |error: std::io::Error| Error::io("watch", "notification socket", &error);
-    let pidfd = pidfd.try_clone().map_err(fail)?;
-    let me = std::process::id().cast_signed();
-    let relay = move || proxy.relay(pidfd.as_fd(), me);
-    std::thread::Builder::new().spawn(relay).map(drop).map_err(fail)
 }
