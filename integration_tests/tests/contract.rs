@@ -1,14 +1,14 @@
 //! What engines rely on and no other file of these tests has: one test for each item.
 
 use integration_tests::{
-    Bundle, Canary, ConsoleSocket, Peer, differs, mount, need_root, peer, run, runtime,
+    Bundle, ConsoleSocket, Peer, differs, mount, need_root, peer, run, runtime,
 };
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Read;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -147,20 +147,6 @@ fn pid_file_is_there_whole_or_not_at_all() {
 }
 
 #[test]
-fn pid_file_replaces_a_link_and_does_not_follow_it() {
-    need_root!();
-    differs!(Crun | Youki, "writes to the file itself");
-    let bundle = Bundle::new(&["sleep", "1000"]);
-    let canary = Canary::new(&bundle.dir().join("canary"));
-    let link = bundle.dir().join("pid");
-    symlink(canary.file(), &link).expect("plant a link");
-    bundle.create_with(&["--pid-file", &link.to_string_lossy()]).ok();
-    canary.assert_untouched();
-    assert_eq!(text(&link).parse().ok(), Some(bundle.pid()));
-    bundle.delete();
-}
-
-#[test]
 fn pid_file_of_a_detached_exec_is_absent_when_its_program_never_started() {
     need_root!();
     differs!(Runc | Crun | Youki, "older ones write it before");
@@ -259,27 +245,6 @@ fn pidfd_sockets_get_the_process_and_its_kind() {
 }
 
 // State
-
-#[test]
-fn state_directory_is_private_whatever_the_umask() {
-    need_root!();
-    differs!(Runc | Crun | Youki, "0711, or by the umask");
-    let bundle = Bundle::new(&["sleep", "1000"]);
-    bundle.write();
-    let line = format!(
-        "umask 0; exec '{}' --root '{}' create -b '{}' {} </dev/null >/dev/null 2>&1",
-        runtime().display(),
-        bundle.state_root().display(),
-        bundle.path(),
-        bundle.id
-    );
-    run(Command::new("sh").args(["-c", &line]).env("ONGGI_TEST_ID", &bundle.id)).ok();
-    for path in [bundle.state_root(), bundle.state_root().join(&bundle.id)] {
-        let mode = fs::metadata(&path).expect("it is there").permissions().mode();
-        assert_eq!(mode & 0o777, 0o700, "{}", path.display());
-    }
-    bundle.delete();
-}
 
 #[test]
 fn state_and_list_have_the_bytes_of_runc() {

@@ -76,8 +76,26 @@ fn help_is_printed_and_is_no_failure() {
 #[test]
 fn every_verb_has_a_page() {
     let verbs = [
-        "create", "delete", "exec", "features", "kill", "list", "pause", "ps", "resume", "run",
-        "spec", "start", "state",
+        "checkpoint",
+        "completion",
+        "create",
+        "delete",
+        "events",
+        "exec",
+        "features",
+        "kill",
+        "list",
+        "mounts",
+        "pause",
+        "ps",
+        "restore",
+        "resume",
+        "run",
+        "spec",
+        "start",
+        "state",
+        "update",
+        "wait",
     ];
     for verb in verbs {
         let page = onggi(&[verb, "--help"]);
