@@ -22,7 +22,7 @@ _onggi_flags() {
     spec) echo '--help -h --bundle:dir -b:dir --config:file -f:file --rootless' ;;
     start) echo '--help -h' ;;
     state) echo '--help -h --format:json|text -f:json|text' ;;
-    update) echo '--help -h --resources:file -r:file' ;;
+    update) echo '--help -h --resources:file -r:file --blkio-weight:text --pids-limit:text --cpu-period:text --cpu-quota:text --cpu-burst:text --cpu-share:text --cpu-rt-period:text --cpu-rt-runtime:text --cpu-idle:text --cpuset-cpus:text --cpuset-mems:text --memory:text --memory-reservation:text --memory-swap:text --l3-cache-schema:text --mem-bw-schema:text' ;;
     wait) echo '--help -h' ;;
     features) echo '--help -h' ;;
     esac

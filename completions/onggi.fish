@@ -7,7 +7,7 @@ function __onggi_words
     for word in $words
         if test $skip = 1
             set skip 0
-        else if string match -qr '^--?(additional-gids|apparmor|bundle|cap|cgroup|cgroup-manager|config|console-socket|cwd|env|format|interval|log|log-format|log-level|pid-file|pidfd-socket|preserve-fds|process|process-label|resources|root|rootless|user)$' -- $word
+        else if string match -qr '^--?(additional-gids|apparmor|blkio-weight|bundle|cap|cgroup|cgroup-manager|config|console-socket|cpu-burst|cpu-idle|cpu-period|cpu-quota|cpu-rt-period|cpu-rt-runtime|cpu-share|cpuset-cpus|cpuset-mems|cwd|env|format|interval|l3-cache-schema|log|log-format|log-level|mem-bw-schema|memory|memory-reservation|memory-swap|pid-file|pidfd-socket|pids-limit|preserve-fds|process|process-label|resources|root|rootless|user)$' -- $word
             set skip 1
         else if not string match -q -- '-*' $word
             echo $word
@@ -154,6 +154,22 @@ complete -c onggi -n '__onggi_at state' -l format -s f -x -a 'json text' -d 'jso
 complete -c onggi -n '__onggi_at state' -a '(__onggi_ids)'
 complete -c onggi -n '__onggi_at update' -l help -s h -d 'show help'
 complete -c onggi -n '__onggi_at update' -l resources -s r -r -F -d 'file with the new limits, or - for standard input'
+complete -c onggi -n '__onggi_at update' -l blkio-weight -x -d 'block I/O weight, 10 to 1000'
+complete -c onggi -n '__onggi_at update' -l pids-limit -x -d 'number of processes and threads; below 0 for no limit'
+complete -c onggi -n '__onggi_at update' -l cpu-period -x -d 'CPU period for the quota'
+complete -c onggi -n '__onggi_at update' -l cpu-quota -x -d 'CPU time in a period; -1 for no limit'
+complete -c onggi -n '__onggi_at update' -l cpu-burst -x -d 'CPU time that may be saved up beyond the quota'
+complete -c onggi -n '__onggi_at update' -l cpu-share -x -d 'CPU shares, 2 to 262144'
+complete -c onggi -n '__onggi_at update' -l cpu-rt-period -x -d 'CPU period for realtime processes (cgroup v1)'
+complete -c onggi -n '__onggi_at update' -l cpu-rt-runtime -x -d 'CPU time of realtime processes in a period (cgroup v1)'
+complete -c onggi -n '__onggi_at update' -l cpu-idle -x -d '1: only CPU time that nobody else wants'
+complete -c onggi -n '__onggi_at update' -l cpuset-cpus -x -d 'CPUs to use, such as 0-3,7'
+complete -c onggi -n '__onggi_at update' -l cpuset-mems -x -d 'memory nodes to use'
+complete -c onggi -n '__onggi_at update' -l memory -x -d 'memory limit; -1 for no limit'
+complete -c onggi -n '__onggi_at update' -l memory-reservation -x -d 'memory that is left to the container when it gets scarce'
+complete -c onggi -n '__onggi_at update' -l memory-swap -x -d 'limit on memory and swap together; -1 for no limit'
+complete -c onggi -n '__onggi_at update' -l l3-cache-schema -x -d 'Intel RDT: L3 cache'
+complete -c onggi -n '__onggi_at update' -l mem-bw-schema -x -d 'Intel RDT: memory bandwidth'
 complete -c onggi -n '__onggi_at update 0' -a '(__onggi_ids)'
 complete -c onggi -n '__onggi_at wait' -l help -s h -d 'show help'
 complete -c onggi -n '__onggi_at wait 0' -a '(__onggi_ids)'

@@ -1,21 +1,4 @@
-//! Control groups for containers: v1, hybrid and v2 hosts through one interface.
-//!
-//! ```text
-//! Layout::detect ──▶ Cgroup::resolve ──▶ create ──▶ apply ──▶ join … freeze, kill_all … ──▶ remove
-//!  /proc, once        pure; goes into       |         |         |
-//!                     state.json first    mkdir    limits,   v1 hierarchies; v2 by clone3
-//!                                                  devices   into `v2_dir_fd`
-//! ```
-//!
-//! - `layout/` what hierarchies this host has and where we are in them
-//! - `cgroup/` one container's cgroup: names, making, joining, freezing, killing, removing
-//! - `resources/` one file per controller, v1 and v2 side by side
-//! - `stats/` what was used: one file per controller, v1 and v2 side by side; `cgroup/oom.rs` tells of lack of memory
-//! - `devices/` device rules: what they mean, as v1 exceptions, as a v2 program
-//! - `systemd/` the same with directories that systemd makes
-//!
-//! [`Cgroup`] is plain data that is saved before anything exists, so that whoever finds it later can
-//! clean up after a crash at any point.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod cgroup;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::create::{enable_controllers, take_over};
+use super::create::take_over;
 use super::{Cgroup, Dir, Driver};
 use crate::error::{Error, Result};
 use crate::files;
@@ -26,7 +26,7 @@ impl Cgroup {
     pub fn for_unit(layout: &Layout, path: Option<&str>, id: &str, user: bool) -> Result<Self> {
         if !Path::new(BOOTED).is_dir() {
             return Err(Error::Systemd(
-                "systemd cgroup flag passed, but systemd support for managing cgroups is not available".into(),
+                "systemd not running on this host, cannot use systemd cgroups manager".into(),
             ));
         }
         let unit = Unit::new(path, id, user)?;
@@ -43,6 +43,7 @@ impl Cgroup {
             v2: layout.v2().map(dir),
             explicit_path: true,
             rootless: user,
+            made: Vec::new(),
         })
     }
 
@@ -81,15 +82,8 @@ impl Cgroup {
                 dir.in_hierarchy()
             )));
         }
-        for dir in &self.v1 {
-            take_over(dir)?;
-        }
-        match &self.v2 {
-            Some(dir) if v2 => return enable_controllers(dir, &dir.dir()),
-            Some(dir) => take_over(dir)?,
-            None => {}
-        }
-        self.join(pid, false)
+        self.dirs().try_for_each(take_over)?;
+        if v2 { Ok(()) } else { self.join(pid, false) }
     }
 
     /// The hierarchy in which systemd itself has put process `pid` elsewhere, and where that is.
@@ -102,22 +96,25 @@ impl Cgroup {
         Ok((found != dir.in_hierarchy()).then(|| (dir, found.to_owned())))
     }
 
-    /// Sets limits and device rules of a cgroup in use: as [`Cgroup::apply`], and tells systemd of them where it made
-    /// the cgroup.
-    ///
-    /// # Errors
-    /// As [`Cgroup::apply`]; when systemd cannot be reached or refuses, nothing is changed.
-    pub fn update(&self, resources: &Resources) -> Result<()> {
-        let Some(unit) = self.unit() else { return self.apply(resources) };
-        self.check_update(resources)?;
-        let resources = self.as_systemd_writes(resources)?;
+    /// Sets limits and device rules of a cgroup in use, and tells systemd of them where it made the cgroup. What systemd
+    /// refuses is an error after the files have changed.
+    pub(crate) fn change(&self, resources: &Resources) -> Result<()> {
+        let Some(unit) = self.unit() else { return self.write(resources) };
         let v2 = self.mode == Mode::V2;
-        // On v1 it empties the list of devices before it writes it anew: nobody is to run meanwhile.
-        let hold = !v2 && !resources.devices.is_empty() && !self.is_frozen()?;
+        if v2 || resources.devices.is_empty() {
+            self.write(resources)?;
+            unit.set(resources, v2)?;
+            // systemd writes some with its own idea of what was not said, such as a period without a quota.
+            let limits = Resources { devices: Vec::new(), ..resources.clone() };
+            return self.write(&limits);
+        }
+        // On v1 it empties the list of devices before it writes it anew, and not all rules can be told it: nobody is to
+        // run meanwhile, and ours come last.
+        let hold = !self.is_frozen()?;
         if hold {
             self.freeze()?;
         }
-        let done = unit.set(&resources, v2).and_then(|()| self.write(&resources));
+        let done = unit.set(resources, v2).and_then(|()| self.write(resources));
         if hold {
             self.thaw()?;
         }

@@ -36,7 +36,9 @@ pub use follow::{Follow, follow};
 pub use kill::{kill, kill_matching};
 pub use list::{ids, list, matching};
 pub use mounts::{add_mounts, remove_mounts};
-pub use options::{CgroupManager, CreateOptions, ExecOptions, RunOptions, Runtime, StateView};
+pub use options::{
+    CgroupManager, CreateOptions, ExecOptions, RunOptions, Runtime, StateView, UpdateOptions,
+};
 pub use pause::{pause, resume};
 pub use ps::ps;
 pub use run::run;
@@ -92,6 +94,14 @@ fn for_each(ids: &[String], mut act: impl FnMut(&str) -> Result<()>) -> Result<(
     let failures: Vec<String> =
         ids.iter().filter_map(|id| act(id).err().map(|error| format!("{id}: {error}"))).collect();
     if failures.is_empty() { Ok(()) } else { Err(Error::message(failures.join("; "))) }
+}
+
+/// `error`, and that the container is frozen with a parent of its cgroup, if that may be the reason.
+fn or_frozen_parent(state: &State, error: Error) -> Error {
+    match state.cgroup.as_ref().and_then(libcgroups::Cgroup::frozen_parent) {
+        Some(parent) => Error::message(format!("{error} (its parent cgroup {parent:?} is frozen)")),
+        None => error,
+    }
 }
 
 /// How long a program is ahead of its poststart hooks.
