@@ -89,19 +89,19 @@ fn signal_all(state: &State, signal: i32) -> Result<()> {
     }
 }
 
+/// Does the same to many containers. One that fails keeps none of the others from it.
+fn for_each(ids: &[String], mut act: impl FnMut(&str) -> Result<()>) -> Result<()> {
+    let failures: Vec<String> =
+        ids.iter().filter_map(|id| act(id).err().map(|error| format!("{id}: {error}"))).collect();
+    if failures.is_empty() { Ok(()) } else { Err(Error::message(failures.join("; "))) }
+}
+
 /// `error`, and that the container is frozen with a parent of its cgroup, if that may be the reason.
 fn or_frozen_parent(state: &State, error: Error) -> Error {
     match state.cgroup.as_ref().and_then(libcgroups::Cgroup::frozen_parent) {
         Some(parent) => Error::message(format!("{error} (its parent cgroup {parent:?} is frozen)")),
         None => error,
     }
-}
-
-/// Does the same to many containers. One that fails keeps none of the others from it.
-fn for_each(ids: &[String], mut act: impl FnMut(&str) -> Result<()>) -> Result<()> {
-    let failures: Vec<String> =
-        ids.iter().filter_map(|id| act(id).err().map(|error| format!("{id}: {error}"))).collect();
-    if failures.is_empty() { Ok(()) } else { Err(Error::message(failures.join("; "))) }
 }
 
 /// How long a program is ahead of its poststart hooks.
