@@ -6,6 +6,7 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag, open};
@@ -23,6 +24,8 @@ const FILTER: &str = "filter.bpf";
 const START: &str = "start";
 const STATUS: &str = "status";
 const NOTIFY: &str = "notify";
+/// Between two looks at a lock that somebody has.
+const LOCK_WAIT: Duration = Duration::from_millis(5);
 
 /// The directory of one container.
 #[derive(Debug, Clone)]
@@ -104,6 +107,26 @@ impl StateDir {
                 Err(Error::message(format!("{path:?}: written by another version of this program")))
             }
             _ => Ok(None),
+        }
+    }
+
+    /// Keeps the other callers of this out for as long as the result lives: who changes a part of state.json reads it
+    /// under this lock.
+    ///
+    /// # Errors
+    /// When another one has it for longer than `patience`; when the directory is gone.
+    pub(crate) fn lock(&self, patience: Duration) -> Result<Flock<OwnedFd>> {
+        let deadline = Instant::now() + patience;
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let mut dir = open(&self.path, flags, Mode::empty())
+            .map_err(|errno| Error::os("open", &self.path, errno))?;
+        loop {
+            dir = match Flock::lock(dir, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Ok(lock),
+                Err((dir, Errno::EWOULDBLOCK)) if Instant::now() < deadline => dir,
+                Err((_, errno)) => return Err(Error::os("lock", &self.path, errno)),
+            };
+            std::thread::sleep(LOCK_WAIT);
         }
     }
 
