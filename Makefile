@@ -1,6 +1,7 @@
 # make            build onggi and runtimetest, static, for release
 # make demo       build, then run a container from a bundle made on the spot
 # make test       all tests that this host allows; says at the end what it left out
+# make test-hosts those that depend on the kind of host, once on each kind (root; builds a host)
 # make help       the other targets
 
 MAKEFLAGS += --no-print-directory
@@ -17,7 +18,7 @@ export ONGGI_TARGET := $(TARGET)
 export ONGGI_BIN := $(BIN)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test conformance bench lint fmt clean install uninstall help tools
+.PHONY: build demo test test-hosts conformance bench lint fmt clean install uninstall help tools
 
 tools:
 	@scripts/bootstrap build
@@ -30,6 +31,9 @@ demo: build
 
 test:
 	@scripts/test
+
+test-hosts:
+	@scripts/test hosts
 
 # RUNTIME=BINARY runs the suite with another runtime, for comparison only.
 conformance: $(if $(RUNTIME),,build)
@@ -58,5 +62,5 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/onggi
 
 help:
-	@echo 'build (default)  demo  test  conformance [RUNTIME=BINARY]  bench [VIEW=v1|v2|native ROUNDS=N JSON=FILE]'
+	@echo 'build (default)  demo  test  test-hosts  conformance [RUNTIME=BINARY]  bench [VIEW=v1|v2|native ROUNDS=N JSON=FILE]'
 	@echo 'lint  fmt  clean  install [PREFIX=/usr/local DESTDIR=]  uninstall'

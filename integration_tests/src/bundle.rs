@@ -1,10 +1,14 @@
 //! A bundle in a directory of its own, the container made from it, and what is left of both.
 
 use crate::cgroups::{Cgroups, View};
-use crate::config::default_config;
+use crate::config::{default_config, for_normal_user};
 use crate::leaks;
+use crate::manager::{Manager, unit_cgroup};
 use crate::output::copy_program;
-use crate::{busybox, capability_mask, host_keyring, namespace_link, record_skip, runtimetest};
+use crate::{
+    busybox, capability_mask, has_root, host_keyring, namespace_link, record_skip, runtime,
+    runtimetest,
+};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
@@ -28,13 +32,16 @@ const APPLETS: &[&str] = &[
 
 /// A bundle with a unique container id, its own state directory (`--root`), and cleaning up on drop.
 pub struct Bundle {
-    /// Container id, also the name of its cgroup.
+    /// Container id, also in the name of its cgroup.
     pub id: String,
     /// The configuration; written when the runtime is called by [`Self::create`] or [`Self::run`].
     pub config: Value,
     /// Additional facts for `runtimetest check`.
     pub expect: Value,
+    /// Who makes the cgroup.
+    pub manager: Manager,
     dir: PathBuf,
+    runtime: Option<PathBuf>,
 }
 
 /// Namespace types of config.json and their names in /proc/PID/ns.
@@ -67,12 +74,16 @@ impl Bundle {
             format!("onggi-it-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(&id);
         let mut config = default_config(args);
-        config["linux"]["cgroupsPath"] = json!(format!("/{id}"));
+        if !has_root() {
+            for_normal_user(&mut config);
+        }
+        let manager = Manager::chosen();
+        config["linux"]["cgroupsPath"] = json!(manager.cgroups_path(&id));
         if Cgroups::detect().view() == View::V2 {
             // As `runc spec` does: without it the v2 mount would show the host's tree.
             push(&mut config, "/linux/namespaces", json!({ "type": "cgroup" }));
         }
-        let bundle = Self { id, config, expect: json!({}), dir };
+        let bundle = Self { id, config, expect: json!({}), manager, dir, runtime: None };
         bundle
             .make_rootfs(rootfs)
             .unwrap_or_else(|e| panic!("make bundle {}: {e}", bundle.dir.display()));
@@ -95,6 +106,17 @@ impl Bundle {
         Ok(())
     }
 
+    /// Has another runtime than the one under test make the container.
+    pub fn with_runtime(&mut self, program: &Path) -> &mut Self {
+        self.runtime = Some(program.to_owned());
+        self
+    }
+
+    /// The runtime that makes the container.
+    pub fn runtime(&self) -> &Path {
+        self.runtime.as_deref().unwrap_or_else(|| runtime())
+    }
+
     /// The temporary directory that holds everything of this test; the bundle itself.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -108,6 +130,23 @@ impl Bundle {
     /// The runtime's state directory.
     pub fn state_root(&self) -> PathBuf {
         self.dir.join("state")
+    }
+
+    /// Has another one make the cgroup, under the path or unit that is usual for it.
+    pub fn managed_by(&mut self, manager: Manager) -> &mut Self {
+        self.manager = manager;
+        let path = manager.cgroups_path(&self.id);
+        self.set("/linux/cgroupsPath", json!(path))
+    }
+
+    /// The container's path in the cgroup hierarchies; empty when config.json names none.
+    pub fn cgroup(&self) -> String {
+        let path = self.config["linux"]["cgroupsPath"].as_str().unwrap_or_default();
+        match self.manager {
+            Manager::Systemd if path.split(':').count() == 3 => unit_cgroup(path),
+            Manager::Systemd => String::new(),
+            Manager::Files => path.to_owned(),
+        }
     }
 
     /// Sets the value at a JSON pointer, making the objects on the way.
@@ -222,7 +261,7 @@ impl Bundle {
             ("hostBounding", json!(format!("{bounding:x}"))),
             ("cgroupControllers", json!(cgroups.names())),
             ("hostKeyring", json!(host_keyring())),
-            ("cgroup", self.config["linux"]["cgroupsPath"].clone()),
+            ("cgroup", json!(self.cgroup())),
         ];
         for (key, value) in facts {
             if expect[key].is_null() {
@@ -246,7 +285,7 @@ impl Bundle {
 impl Drop for Bundle {
     fn drop(&mut self) {
         let state = self.state_root();
-        if leaks::find(&self.id, &self.dir, &state).is_empty() {
+        if leaks::find(&self.id, &self.dir, &state, self.manager).is_empty() {
             remove_tree(&self.dir);
             return;
         }
@@ -263,8 +302,8 @@ impl Drop for Bundle {
             let _ = child.kill();
             let _ = child.wait();
         }
-        if !leaks::settle_briefly(&self.id, &self.dir, &state) {
-            leaks::remove(&self.id, &self.dir);
+        if !leaks::settle_briefly(&self.id, &self.dir, &state, self.manager) {
+            leaks::remove(&self.id, &self.dir, self.manager);
         }
         remove_tree(&self.dir);
     }

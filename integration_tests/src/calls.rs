@@ -2,8 +2,8 @@
 
 use crate::bundle::Bundle;
 use crate::leaks;
+use crate::manager::Manager;
 use crate::output::{DEADLINE, Output, run_in, run_to, wait_until};
-use crate::runtime;
 use serde_json::Value;
 use std::fs;
 use std::io::Read;
@@ -12,9 +12,17 @@ use std::process::{Command, Stdio};
 impl Bundle {
     /// The runtime with `--root` and the given words.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(runtime());
-        command.arg("--root").arg(self.state_root()).args(args);
-        command.env(leaks::MARK, &self.id).env_remove("XDG_RUNTIME_DIR").current_dir(self.dir());
+        let mut command = Command::new(self.runtime());
+        command.arg("--root").arg(self.state_root());
+        let makes = args.iter().any(|a| ["create", "run"].contains(a));
+        // The other verbs are to remember it: conmon, for one, does not say it again for `exec`.
+        if makes && self.manager == Manager::Systemd {
+            command.arg("--systemd-cgroup");
+        }
+        command.args(args).env(leaks::MARK, &self.id).current_dir(self.dir());
+        if self.manager == Manager::Files {
+            command.env_remove("XDG_RUNTIME_DIR");
+        }
         command
     }
 
@@ -165,7 +173,7 @@ impl Bundle {
     /// Panics when a cgroup, mount, process or state of this container is there.
     #[track_caller]
     pub fn assert_clean(&self) {
-        let left = leaks::settle(&self.id, self.dir(), &self.state_root());
+        let left = leaks::settle(&self.id, self.dir(), &self.state_root(), self.manager);
         assert!(left.is_empty(), "left behind:\n{}", left.join("\n"));
     }
 
@@ -177,10 +185,5 @@ impl Bundle {
     /// Living processes of this container and of the runtime that serves it.
     pub fn processes(&self) -> Vec<i32> {
         leaks::processes(&self.id)
-    }
-
-    /// The container's path in the cgroup hierarchies.
-    pub fn cgroup(&self) -> String {
-        self.config["linux"]["cgroupsPath"].as_str().unwrap_or_default().to_owned()
     }
 }

@@ -39,8 +39,7 @@ pub fn fill(bundle: &mut Bundle, capture: &Capture, sandbox: i32) {
             mount["source"] = Value::from(source);
         }
     }
-    let cgroup = format!("/{}", bundle.id);
-    config["linux"]["cgroupsPath"] = Value::from(cgroup);
+    config["linux"]["cgroupsPath"] = Value::from(bundle.manager.cgroups_path(&bundle.id));
     for hooks in config["hooks"].as_object_mut().into_iter().flat_map(|m| m.values_mut()) {
         for hook in hooks.as_array_mut().into_iter().flatten() {
             *hook = serde_json::json!({

@@ -47,6 +47,22 @@ pub fn default_config(args: &[&str]) -> Value {
     })
 }
 
+/// What a user without privilege needs and may have: a user namespace of the one id, in which
+/// no group 5 is there for terminals.
+pub(crate) fn for_normal_user(config: &mut Value) {
+    let map = |id: u32| json!([{ "containerID": 0, "hostID": id, "size": 1 }]);
+    config["linux"]["uidMappings"] = map(nix::unistd::geteuid().as_raw());
+    config["linux"]["gidMappings"] = map(nix::unistd::getegid().as_raw());
+    if let Some(list) = config.pointer_mut("/linux/namespaces").and_then(Value::as_array_mut) {
+        list.push(json!({ "type": "user" }));
+    }
+    for mount in config["mounts"].as_array_mut().into_iter().flatten() {
+        if let Some(options) = mount["options"].as_array_mut() {
+            options.retain(|o| o != "gid=5");
+        }
+    }
+}
+
 /// One entry of `mounts`.
 pub fn mount(destination: &str, kind: &str, source: &str, options: &[&str]) -> Value {
     json!({ "destination": destination, "type": kind, "source": source, "options": options })

@@ -1,6 +1,7 @@
 //! What a container left behind, found by its unique id and directory.
 
 use crate::cgroups::Cgroups;
+use crate::manager::{Manager, PREFIX, systemctl, unit_name, units};
 use nix::mount::{MntFlags, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 pub(crate) const MARK: &str = "ONGGI_TEST_ID";
 
 /// Everything found, as lines for a message.
-pub(crate) fn find(id: &str, dir: &Path, state: &Path) -> Vec<String> {
+pub(crate) fn find(id: &str, dir: &Path, state: &Path, manager: Manager) -> Vec<String> {
     let mut found: Vec<String> =
         Cgroups::detect().find(id).iter().map(|p| format!("cgroup {}", p.display())).collect();
     found.extend(mounts(dir).into_iter().map(|m| format!("mount {m}")));
@@ -20,23 +21,26 @@ pub(crate) fn find(id: &str, dir: &Path, state: &Path) -> Vec<String> {
     let entries = fs::read_dir(state).into_iter().flatten().flatten();
     let names = entries.map(|e| e.file_name().to_string_lossy().into_owned());
     found.extend(names.filter(|n| n.contains(id)).map(|n| format!("state {n}")));
+    if manager == Manager::Systemd {
+        found.extend(units(id).into_iter().map(|u| format!("unit {u}")));
+    }
     found
 }
 
 /// Waits a little for things that the kernel takes away on its own, then gives what is left.
-pub(crate) fn settle(id: &str, dir: &Path, state: &Path) -> Vec<String> {
-    settle_for(id, dir, state, Duration::from_secs(2))
+pub(crate) fn settle(id: &str, dir: &Path, state: &Path, manager: Manager) -> Vec<String> {
+    settle_for(id, dir, state, manager, Duration::from_secs(2))
 }
 
 /// True when nothing is left after a moment.
-pub(crate) fn settle_briefly(id: &str, dir: &Path, state: &Path) -> bool {
-    settle_for(id, dir, state, Duration::from_millis(300)).is_empty()
+pub(crate) fn settle_briefly(id: &str, dir: &Path, state: &Path, manager: Manager) -> bool {
+    settle_for(id, dir, state, manager, Duration::from_millis(300)).is_empty()
 }
 
-fn settle_for(id: &str, dir: &Path, state: &Path, time: Duration) -> Vec<String> {
+fn settle_for(id: &str, dir: &Path, state: &Path, manager: Manager, time: Duration) -> Vec<String> {
     let end = Instant::now() + time;
     loop {
-        let found = find(id, dir, state);
+        let found = find(id, dir, state, manager);
         if found.is_empty() || Instant::now() > end {
             return found;
         }
@@ -45,7 +49,7 @@ fn settle_for(id: &str, dir: &Path, state: &Path, time: Duration) -> Vec<String>
 }
 
 /// Kills, unmounts and removes what is left, so that one bad test does not spoil the next.
-pub(crate) fn remove(id: &str, dir: &Path) {
+pub(crate) fn remove(id: &str, dir: &Path, manager: Manager) {
     for pid in processes(id) {
         let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
@@ -60,6 +64,13 @@ pub(crate) fn remove(id: &str, dir: &Path) {
     }
     for target in mounts(dir).iter().rev() {
         let _ = umount2(target.as_str(), MntFlags::MNT_DETACH);
+    }
+    if manager == Manager::Systemd {
+        for unit in units(id) {
+            systemctl(&["kill", "--signal=KILL", &unit]);
+            systemctl(&["stop", &unit]);
+            systemctl(&["reset-failed", &unit]);
+        }
     }
     let mut dirs = Cgroups::detect().find(id);
     dirs.sort_by_key(|d| std::cmp::Reverse(d.components().count()));
@@ -92,13 +103,14 @@ pub(crate) fn processes(id: &str) -> Vec<i32> {
     let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = pids.filter_map(|e| e.file_name().to_string_lossy().parse::<i32>().ok());
     let mark = format!("{MARK}={id}");
+    let unit = unit_name(PREFIX, id);
     pids.filter(|pid| *pid != own)
         .filter(|pid| {
             let has = |file: &str, text: &str| {
                 let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
                 String::from_utf8_lossy(&bytes).split(['\0', '\n', '/', ':']).any(|w| w == text)
             };
-            has("environ", &mark) || has("cgroup", id) || has("cmdline", id)
+            has("environ", &mark) || has("cgroup", id) || has("cgroup", &unit) || has("cmdline", id)
         })
         .filter(|pid| alive(*pid))
         .collect()

@@ -16,7 +16,9 @@ mod config;
 mod console;
 mod host;
 mod leaks;
+mod manager;
 mod output;
+mod peers;
 
 pub use bundle::{Bundle, Rootfs};
 pub use captures::{Capture, busybox_bundle, capture, fill};
@@ -27,7 +29,12 @@ pub use host::{
     Canary, Peer, busybox, capability_mask, has_root, host_keyring, namespace_link, peer,
     record_skip, runtime, runtimetest,
 };
+pub use manager::{
+    Manager, default_slice, delegated, systemctl, systemd_runs, unit_cgroup, unit_name,
+    unit_property, units,
+};
 pub use output::{Output, copy_program, run, run_in, wait_until};
+pub use peers::{Other, others};
 
 /// Ends the test with a line that says what could not be tested and why.
 #[macro_export]
@@ -44,6 +51,36 @@ macro_rules! need_root {
     () => {
         if !$crate::has_root() {
             $crate::skip!("needs root");
+        }
+    };
+}
+
+/// Skips the test unless it runs as root, or as a user with a cgroup of its own to share out.
+#[macro_export]
+macro_rules! need_cgroups {
+    () => {
+        if !$crate::has_root() && $crate::delegated().is_none() {
+            $crate::skip!("needs root, or a delegated cgroup");
+        }
+    };
+}
+
+/// Skips the test unless systemd manages this machine, and for a normal user the user's units.
+#[macro_export]
+macro_rules! need_systemd {
+    () => {
+        if !$crate::systemd_runs() {
+            $crate::skip!("systemd is not running here (make test-hosts)");
+        }
+    };
+}
+
+/// Skips the test when the cgroups are made by systemd.
+#[macro_export]
+macro_rules! need_files {
+    ($reason:literal) => {
+        if $crate::Manager::chosen() == $crate::Manager::Systemd {
+            $crate::skip!("not with systemd's cgroups: {}", $reason);
         }
     };
 }

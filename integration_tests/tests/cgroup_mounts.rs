@@ -20,7 +20,7 @@ fn shows_the_containers_own_cgroup() {
     for private in [false, true] {
         let mut bundle = bundle(private, &[]);
         // Without a namespace a v2 mount may be the host's tree, with the path seen in it.
-        let deep = format!("/sys/fs/cgroup/{}/cgroup.procs", bundle.id);
+        let deep = format!("/sys/fs/cgroup{}/cgroup.procs", bundle.cgroup());
         let files = if v2 {
             ["/sys/fs/cgroup/cgroup.procs", &deep]
         } else {

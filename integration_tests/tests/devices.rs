@@ -1,6 +1,6 @@
 //! Device nodes and who may use them.
 
-use integration_tests::{Bundle, Cgroups, differs, mount, need_root, skip};
+use integration_tests::{Bundle, Cgroups, Manager, differs, mount, need_root, skip};
 use serde_json::json;
 
 #[test]
@@ -42,8 +42,8 @@ fn default_devices_work() {
 #[test]
 fn devices_ignore_the_callers_umask() {
     need_root!();
-    let bundle = Bundle::new(&["stat", "/dev/null", "/dev/shm", "/dev"]);
-    bundle.write();
+    let mut bundle = Bundle::new(&["stat", "/dev/null", "/dev/shm", "/dev"]);
+    bundle.managed_by(Manager::Files).write();
     let line = format!(
         "umask 077; exec '{}' --root '{}' run -b '{}' {}",
         integration_tests::runtime().display(),

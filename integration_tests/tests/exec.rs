@@ -1,7 +1,7 @@
 //! Processes that join a running container.
 
 use integration_tests::{
-    Bundle, ConsoleSocket, Peer, differs, need_root, peer, read_for, wait_until,
+    Bundle, ConsoleSocket, Peer, differs, need_cgroups, need_root, peer, read_for, wait_until,
 };
 use serde_json::json;
 use std::fs;
@@ -17,7 +17,7 @@ fn running() -> Bundle {
 
 #[test]
 fn output_and_status() {
-    need_root!();
+    need_cgroups!();
     let bundle = running();
     assert_eq!(bundle.exec(&["echo", "in"]).ok(), "in\n");
     for code in [1, 42, 255] {
@@ -30,7 +30,7 @@ fn output_and_status() {
 
 #[test]
 fn stdin_is_passed_through() {
-    need_root!();
+    need_cgroups!();
     let bundle = running();
     let path = bundle.dir().join("input");
     fs::write(&path, "from outside\n").expect("write");
@@ -52,7 +52,7 @@ fn stdin_is_passed_through() {
 
 #[test]
 fn all_namespaces_and_the_cgroup_are_joined() {
-    need_root!();
+    need_cgroups!();
     let bundle = running();
     let kinds = ["pid", "net", "mnt", "ipc", "uts", "user", "cgroup", "time"];
     let links: Vec<String> = kinds.iter().map(|k| format!("/proc/self/ns/{k}")).collect();
@@ -96,7 +96,7 @@ fn flags_set_cwd_environment_user_and_groups() {
 
 #[test]
 fn capabilities_can_be_added() {
-    need_root!();
+    need_cgroups!();
     let bundle = running();
     let plain = bundle.exec(&["status", "CapBnd"]);
     let more =
@@ -110,7 +110,7 @@ fn capabilities_can_be_added() {
 
 #[test]
 fn no_new_privileges_by_flag() {
-    need_root!();
+    need_cgroups!();
     let mut bundle = Bundle::new(&["sleep", "1000"]);
     bundle.set("/process/noNewPrivileges", json!(false));
     bundle.up();
@@ -122,7 +122,7 @@ fn no_new_privileges_by_flag() {
 
 #[test]
 fn detached_with_a_pid_file() {
-    need_root!();
+    need_cgroups!();
     let bundle = running();
     let pid_file = bundle.dir().join("exec.pid");
     let args = [
@@ -148,7 +148,7 @@ fn detached_with_a_pid_file() {
 
 #[test]
 fn pid_file_is_absent_when_nothing_was_started() {
-    need_root!();
+    need_cgroups!();
     let bundle = running();
     let pid_file = bundle.dir().join("exec.pid");
     let output =
@@ -162,7 +162,7 @@ fn pid_file_is_absent_when_nothing_was_started() {
 
 #[test]
 fn errors_have_status_255() {
-    need_root!();
+    need_cgroups!();
     differs!(Crun | Youki, "other statuses");
     let bundle = running();
     bundle
@@ -183,7 +183,7 @@ fn errors_have_status_255() {
 
 #[test]
 fn needs_a_running_container() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["signal-wait"]);
     bundle.create().ok();
     bundle.start();
@@ -196,7 +196,7 @@ fn needs_a_running_container() {
 
 #[test]
 fn paused_container_refuses_without_the_flag() {
-    need_root!();
+    need_cgroups!();
     let bundle = running();
     bundle.call(&["pause", &bundle.id]).ok();
     bundle.exec(&["true"]).fails_with(&["paused"]);
@@ -207,7 +207,7 @@ fn paused_container_refuses_without_the_flag() {
 
 #[test]
 fn terminal_through_a_console_socket() {
-    need_root!();
+    need_cgroups!();
     let bundle = running();
     let socket = ConsoleSocket::new(bundle.dir(), "exec.sock");
     bundle
@@ -229,7 +229,7 @@ fn terminal_through_a_console_socket() {
 
 #[test]
 fn console_socket_without_terminal_is_refused() {
-    need_root!();
+    need_cgroups!();
     differs!(Crun | Youki, "ignores it");
     let bundle = running();
     bundle.call(&["exec", "--tty", "--detach", &bundle.id, "/runtimetest", "true"]).fails_with(&[]);
@@ -250,7 +250,7 @@ fn console_socket_without_terminal_is_refused() {
 
 #[test]
 fn many_at_once() {
-    need_root!();
+    need_cgroups!();
     let bundle = running();
     std::thread::scope(|scope| {
         for number in 0..8 {
@@ -317,7 +317,7 @@ fn joined_time_and_cgroup_namespaces() {
 
 #[test]
 fn process_ends_with_the_container() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["signal-wait"]);
     bundle.up().wait_log("ready");
     bundle.detached(&["exec", "-d", &bundle.id, "/runtimetest", "ignore-term"]).ok();

@@ -1,13 +1,13 @@
 //! The verbs and the states of a container.
 
-use integration_tests::{Bundle, differs, need_root, wait_until};
+use integration_tests::{Bundle, differs, need_cgroups, need_root, wait_until};
 use serde_json::json;
 use std::fs;
 use std::time::{Duration, Instant};
 
 #[test]
 fn run_gives_output_and_status() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["echo", "hello"]);
     assert_eq!(bundle.run().ok(), "hello\n");
     bundle.assert_clean();
@@ -15,7 +15,7 @@ fn run_gives_output_and_status() {
 
 #[test]
 fn run_passes_the_exit_status_on() {
-    need_root!();
+    need_cgroups!();
     for code in [1, 3, 127, 255] {
         let bundle = Bundle::new(&["exit", &code.to_string()]);
         bundle.run().exits(code);
@@ -25,7 +25,7 @@ fn run_passes_the_exit_status_on() {
 
 #[test]
 fn run_of_a_killed_process_gives_128_and_the_signal() {
-    need_root!();
+    need_cgroups!();
     // PID 1 of a pid namespace cannot kill itself, so a second process does nothing here: the
     // namespace is left out.
     let mut bundle = Bundle::new(&["kill-self", "9"]);
@@ -38,7 +38,7 @@ fn run_of_a_killed_process_gives_128_and_the_signal() {
 
 #[test]
 fn kill_from_outside_gives_128_and_the_signal() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["sleep", "60"]);
     bundle.write();
     let mut command = bundle.command(&["run", "--bundle", &bundle.path(), &bundle.id]);
@@ -55,7 +55,7 @@ fn kill_from_outside_gives_128_and_the_signal() {
 
 #[test]
 fn create_start_state_kill_delete() {
-    need_root!();
+    need_cgroups!();
     let mut bundle = Bundle::new(&["signal-wait"]);
     bundle.set("/annotations", json!({ "org.example.key": "value" }));
     bundle.create().ok();
@@ -84,7 +84,7 @@ fn create_start_state_kill_delete() {
 
 #[test]
 fn state_names_rootfs_and_time_of_creation() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["sleep", "60"]);
     bundle.create().ok();
     let state = bundle.state();
@@ -101,7 +101,7 @@ fn state_names_rootfs_and_time_of_creation() {
 
 #[test]
 fn create_twice_fails_and_leaves_the_first() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["sleep", "60"]);
     bundle.create().ok();
     let pid = bundle.pid();
@@ -113,7 +113,7 @@ fn create_twice_fails_and_leaves_the_first() {
 
 #[test]
 fn start_twice_fails() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["sleep", "60"]);
     bundle.up();
     bundle.call(&["start", &bundle.id]).fails_with(&["start"]);
@@ -123,7 +123,7 @@ fn start_twice_fails() {
 
 #[test]
 fn start_of_a_stopped_container_fails() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["true"]);
     bundle.up();
     bundle.wait_status("stopped");
@@ -134,7 +134,7 @@ fn start_of_a_stopped_container_fails() {
 
 #[test]
 fn verbs_on_an_unknown_container_fail() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["true"]);
     for verb in ["start", "state", "delete", "pause", "resume", "ps"] {
         let output = bundle.call(&[verb, &bundle.id]);
@@ -146,7 +146,7 @@ fn verbs_on_an_unknown_container_fail() {
 
 #[test]
 fn delete_of_a_running_container_needs_force() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["ignore-term"]);
     bundle.up().wait_log("ready");
     bundle.call(&["delete", &bundle.id]).fails_with(&["not stopped"]);
@@ -156,7 +156,7 @@ fn delete_of_a_running_container_needs_force() {
 
 #[test]
 fn delete_of_a_created_container_kills_it() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["sleep", "60"]);
     bundle.create().ok();
     bundle.call(&["delete", &bundle.id]).ok();
@@ -165,7 +165,7 @@ fn delete_of_a_created_container_kills_it() {
 
 #[test]
 fn kill_of_a_created_container_stops_it() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["sleep", "60"]);
     bundle.create().ok();
     bundle.kill("KILL");
@@ -176,7 +176,7 @@ fn kill_of_a_created_container_stops_it() {
 
 #[test]
 fn kill_of_a_stopped_container_fails() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["true"]);
     bundle.up();
     bundle.wait_status("stopped");
@@ -186,7 +186,7 @@ fn kill_of_a_stopped_container_fails() {
 
 #[test]
 fn kill_all_of_a_stopped_container_is_no_error() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["true"]);
     bundle.up();
     bundle.wait_status("stopped");
@@ -217,7 +217,7 @@ fn kill_all_reaches_every_process() {
 
 #[test]
 fn pause_and_resume() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["signal-wait"]);
     bundle.up().wait_log("ready");
     bundle.call(&["pause", &bundle.id]).ok();
@@ -235,7 +235,7 @@ fn pause_and_resume() {
 
 #[test]
 fn resume_of_a_running_container_fails() {
-    need_root!();
+    need_cgroups!();
     differs!(Crun, "takes it as done");
     let bundle = Bundle::new(&["sleep", "60"]);
     bundle.up();
@@ -245,7 +245,7 @@ fn resume_of_a_running_container_fails() {
 
 #[test]
 fn force_delete_of_a_paused_container() {
-    need_root!();
+    need_cgroups!();
     let bundle = Bundle::new(&["sleep", "60"]);
     bundle.up();
     bundle.call(&["pause", &bundle.id]).ok();
@@ -254,7 +254,7 @@ fn force_delete_of_a_paused_container() {
 
 #[test]
 fn start_stop_of_a_quick_process_never_hangs() {
-    need_root!();
+    need_cgroups!();
     let begin = Instant::now();
     for _ in 0..5 {
         let bundle = Bundle::new(&["true"]);

@@ -1,10 +1,12 @@
 //! Small control files: each read and each write is one open, one transfer and one close.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 
 use crate::error::{Error, Result};
@@ -15,7 +17,8 @@ const CHUNK: usize = 4096;
 /// Opens a control file.
 pub(crate) fn open_file(path: &Path, flags: OFlag) -> Result<OwnedFd> {
     loop {
-        match open(path, flags | OFlag::O_CLOEXEC, Mode::empty()) {
+        // Not open(3), to which musl adds a second call for the sake of kernels that nobody has any more.
+        match openat(AT_FDCWD, path, flags | OFlag::O_CLOEXEC, Mode::empty()) {
             Ok(fd) => return Ok(fd),
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(Error::os("open", path, errno)),
@@ -94,6 +97,27 @@ pub(crate) fn read_u64(dir: &Path, name: &str) -> Result<u64> {
             dir.join(name).display().to_string()
         ))
     })
+}
+
+/// Waits until `file`, one that tells of changes by poll(2) such as `cgroup.events`, has the line `wanted`; `false` when
+/// it has not by `deadline`.
+pub(crate) fn wait_for_line(path: &Path, wanted: &str, deadline: Instant) -> Result<bool> {
+    loop {
+        // Opened anew each time: poll then reports every change after this reading.
+        let fd = open_file(path, OFlag::O_RDONLY)?;
+        if read_fd(&fd, path)?.lines().any(|line| line == wanted) {
+            return Ok(true);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(false);
+        }
+        let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLPRI)];
+        // In whole milliseconds, of which there must be one.
+        let left = left.max(Duration::from_millis(1));
+        // Whatever poll says, the file is what counts.
+        let _ = poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
+    }
 }
 
 /// Names of the directories directly in `dir`, which for a cgroup are its children.

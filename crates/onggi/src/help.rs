@@ -85,7 +85,9 @@ mod tests {
         for verb in VERBS {
             let page = super::verb(verb);
             assert!(page.starts_with(&format!("NAME:\n   onggi {} - ", verb.name)));
-            for flag in verb.command().get_arguments().filter_map(clap::Arg::get_long) {
+            let command = verb.command();
+            let shown = command.get_arguments().filter(|arg| !arg.is_hide_set());
+            for flag in shown.filter_map(clap::Arg::get_long) {
                 assert!(page.contains(&format!("--{flag}")), "{} {flag}", verb.name);
             }
         }

@@ -39,6 +39,7 @@ const TOOLS: &[(&str, Tool)] = &[
     ("ignore-term", proc::ignore_term),
     ("spin", proc::spin),
     ("alloc", proc::alloc),
+    ("hold", proc::hold),
     ("fork-sleep", proc::fork_sleep),
     ("forks", proc::forks),
     ("kill-self", proc::kill_self),

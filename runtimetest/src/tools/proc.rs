@@ -72,6 +72,15 @@ pub(super) fn alloc(args: &[&str]) -> i32 {
     0
 }
 
+/// `hold MIB SECONDS`: touches that much memory and keeps it.
+pub(super) fn hold(args: &[&str]) -> i32 {
+    let bytes = usize::try_from(number(args.get(1))).unwrap_or(0) << 20;
+    let block = std::hint::black_box(vec![1_u8; bytes]);
+    say(&format!("holding {} MiB", block.len() >> 20));
+    pause(Duration::from_secs(number(args.get(2))));
+    i32::from(block.first() == Some(&0))
+}
+
 /// `fork-sleep SECONDS`: a child sleeps, the parent waits as long.
 pub(super) fn fork_sleep(args: &[&str]) -> i32 {
     match raw::fork() {

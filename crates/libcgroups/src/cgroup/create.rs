@@ -42,12 +42,13 @@ impl Cgroup {
     /// harmlessness (no controllers) allows it; save `self` again after this.
     ///
     /// # Errors
-    /// When a directory cannot be made, or is there already with processes in it or frozen. Then nothing that was
-    /// made is left.
+    /// When a directory cannot be made, or is there already with processes in it or frozen, or below a frozen
+    /// one. Then nothing that was made is left.
     pub fn create(&mut self) -> Result<()> {
         if self.unit().is_some() {
             // systemd makes it once there is a process to put in.
-            return self.check_vacant();
+            self.check_vacant()?;
+            return self.frozen_parent().map_or(Ok(()), |parent| Err(frozen_with(Some(&parent))));
         }
         let mut made = Made::default();
         let mut dropped = Vec::new();
@@ -67,7 +68,21 @@ impl Cgroup {
         }
         self.v1.retain(|d| !dropped.contains(&d.mount_point));
         self.v2.take_if(|d| dropped.contains(&d.mount_point));
+        if let Err(e) = self.refuse_frozen_parent() {
+            made.undo_to(0);
+            return Err(e);
+        }
+        self.made = made.0;
         Ok(())
+    }
+
+    /// Below a frozen cgroup the first process would never get to run, nor say so.
+    fn refuse_frozen_parent(&self) -> Result<()> {
+        match self.freezer_dir() {
+            Ok((dir, _)) if freezer::is_still(dir)? => {}
+            _ => return Ok(()),
+        }
+        Err(frozen_with(self.frozen_parent().as_deref()))
     }
 
     /// Refuses a cgroup that somebody uses, as [`Cgroup::create`] does; for asking before anything is recorded.
@@ -77,6 +92,14 @@ impl Cgroup {
     pub fn check_vacant(&self) -> Result<()> {
         self.main_dir().map_or(Ok(()), check_vacant)
     }
+}
+
+fn frozen_with(parent: Option<&Path>) -> Error {
+    let parent = parent.map(|path| path.display().to_string());
+    Error::message(format!(
+        "container's cgroup is frozen with its parent {:?}",
+        parent.as_deref().unwrap_or("(out of sight)")
+    ))
 }
 
 fn create_dir(dir: &Dir, made: &mut Made) -> Result<()> {

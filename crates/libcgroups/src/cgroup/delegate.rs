@@ -1,13 +1,16 @@
 //! Handing the v2 directory to the container's user.
 
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::unistd::{Uid, chown};
+use nix::fcntl::AtFlags;
+use nix::unistd::{Uid, fchown, fchownat};
 
 use super::Cgroup;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::layout::Mode;
 
 /// What the kernel says may be handed over (Linux 4.15).
 const LIST: &str = "/sys/kernel/cgroup/delegate";
@@ -16,21 +19,25 @@ const USUAL: &str = "cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n";
 
 impl Cgroup {
     /// Gives the v2 directory, and those of its files that are for it, to host user `uid`, so that a container with its
-    /// own user and cgroup namespaces and a writable cgroup mount can make cgroups below (runtime-spec, "Cgroup
-    /// ownership"). The files with limits stay ours. Nothing happens without a v2 tree, and on v1 it would be unsafe.
+    /// own cgroup namespace and a writable cgroup mount can make cgroups below (runtime-spec, "Cgroup ownership"). The
+    /// files with limits stay ours. Nothing happens but on a v2 host: v1 hierarchies are no safe thing to hand over.
     ///
     /// # Errors
     /// When the owner cannot be changed; a listed file that this kernel does not have is passed over.
     pub fn delegate(&self, uid: u32) -> Result<()> {
-        let Some(dir) = self.v2().map(super::Dir::dir) else { return Ok(()) };
+        let Some(dir) = self.v2().filter(|_| self.mode == Mode::V2).map(super::Dir::dir) else {
+            return Ok(());
+        };
         let list = files::read_path(Path::new(LIST)).unwrap_or_else(|_| USUAL.to_owned());
-        let give = |path: &Path| chown(path, Some(Uid::from_raw(uid)), None);
-        give(&dir).map_err(|errno| Error::os("change owner of", &dir, errno))?;
+        // Everything below the one directory that was opened, whatever its name leads to meanwhile.
+        let fd = files::open_dir(&dir)?;
+        let failed = |path: &Path, errno| Error::os("change owner of", path, errno);
+        let owner = Some(Uid::from_raw(uid));
+        fchown(&fd, owner, None).map_err(|errno| failed(&dir, errno))?;
         for name in list.lines().filter(|name| !name.is_empty() && !name.contains('/')) {
-            let path = dir.join(name);
-            match give(&path) {
+            match fchownat(fd.as_fd(), name, owner, None, AtFlags::AT_SYMLINK_NOFOLLOW) {
                 Ok(()) | Err(Errno::ENOENT) => {}
-                Err(errno) => return Err(Error::os("change owner of", path, errno)),
+                Err(errno) => return Err(failed(&dir.join(name), errno)),
             }
         }
         Ok(())

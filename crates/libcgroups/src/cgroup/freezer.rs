@@ -1,13 +1,9 @@
 //! Freezing and thawing.
 
-use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::fcntl::OFlag;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
-use super::{Cgroup, Dir};
+use super::{Cgroup, Dir, steps_down};
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -15,6 +11,8 @@ use crate::files;
 const DEADLINE: Duration = Duration::from_secs(10);
 const V1_FILE: &str = "freezer.state";
 const V2_FILE: &str = "cgroup.freeze";
+const EVENTS: &str = "cgroup.events";
+const FROZEN: &str = "frozen 1";
 
 impl Cgroup {
     /// Stops all processes of the cgroup and waits until they are; after 10 s they go on and it is an error.
@@ -41,7 +39,7 @@ impl Cgroup {
         files::write(&dir.dir(), file, value)
     }
 
-    /// Whether the cgroup was told to freeze, itself or (v1) with a parent; `false` when there is none.
+    /// Whether the cgroup was told to freeze, itself or with a parent; `false` when there is none.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -49,7 +47,24 @@ impl Cgroup {
         self.freezer_dir().map_or(Ok(false), |(dir, _)| reads_frozen(dir))
     }
 
-    fn freezer_dir(&self) -> Result<(&Dir, bool)> {
+    /// The nearest parent that was told to freeze, as its directory: [`Cgroup::thaw`] has no effect before that is
+    /// thawed, and on v1 its processes do not even die. `None` too when it is outside of what we see.
+    pub fn frozen_parent(&self) -> Option<PathBuf> {
+        let (dir, v2) = self.freezer_dir().ok()?;
+        let (file, frozen) = if v2 { (V2_FILE, "1") } else { ("freezer.self_freezing", "1") };
+        let steps = steps_down(&dir.mount_point, &dir.path);
+        let parents = steps.iter().rev().skip(1).chain(std::iter::once(&dir.mount_point));
+        let mut parents = parents.filter(|p| files::read_value(p, file).is_ok_and(|v| v == frozen));
+        parents.next().cloned()
+    }
+
+    /// Whether SIGKILL does not end frozen processes: the v1 freezer holds them until they are thawed.
+    pub fn freezer_holds_the_dead(&self) -> bool {
+        self.freezer_dir().is_ok_and(|(_, v2)| !v2)
+    }
+
+    /// The directory that has or would have the frozen state, and whether it is a v2 one.
+    pub(super) fn freezer_dir(&self) -> Result<(&Dir, bool)> {
         self.controller_dir("freezer").ok_or_else(|| Error::NoController {
             controller: "freezer".into(),
             resource: "frozen state".into(),
@@ -57,38 +72,39 @@ impl Cgroup {
     }
 }
 
-/// Whether the directory, of the v2 tree or the v1 freezer, says that it is frozen or about to be.
+/// Whether the directory, of the v2 tree or the v1 freezer, says that it is frozen or about to be, itself or with a
+/// parent.
 pub(super) fn reads_frozen(dir: &Dir) -> Result<bool> {
-    let (file, thawed) =
-        if dir.controllers.is_empty() { (V2_FILE, "0") } else { (V1_FILE, "THAWED") };
-    match files::read_value(&dir.dir(), file) {
-        Ok(state) => Ok(state != thawed),
-        // No such cgroup, or a kernel that cannot freeze.
-        Err(e) if e.is_gone() => Ok(false),
-        Err(e) => Err(e),
+    // On v2 the order alone, which takes a while to be followed.
+    let told =
+        dir.controllers.is_empty() && present(files::read_value(&dir.dir(), V2_FILE))? == "1";
+    Ok(told || is_still(dir)?)
+}
+
+/// Whether the directory says that nobody in it runs, because it or a parent is frozen; a new one below a frozen parent
+/// says so at once.
+pub(super) fn is_still(dir: &Dir) -> Result<bool> {
+    let path = dir.dir();
+    if dir.controllers.is_empty() {
+        let events = present(files::read_value(&path, EVENTS))?;
+        return Ok(events.lines().any(|line| line == FROZEN));
+    }
+    let state = present(files::read_value(&path, V1_FILE))?;
+    Ok(!matches!(state.as_str(), "" | "THAWED"))
+}
+
+/// Nothing when there is no such cgroup, or the kernel cannot freeze.
+fn present(value: Result<String>) -> Result<String> {
+    match value {
+        Err(e) if e.is_gone() => Ok(String::new()),
+        other => other,
     }
 }
 
-/// `cgroup.events` tells of changes by poll(2).
 fn freeze_v2(dir: &Path) -> Result<()> {
     files::write(dir, V2_FILE, "1")?;
-    let path = dir.join("cgroup.events");
-    let deadline = Instant::now() + DEADLINE;
-    loop {
-        // Opened anew each time: poll then reports every change after this reading.
-        let events = files::open_file(&path, OFlag::O_RDONLY)?;
-        if files::read_fd(&events, &path)?.lines().any(|line| line == "frozen 1") {
-            return Ok(());
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(timed_out(dir));
-        }
-        let mut fds = [PollFd::new(events.as_fd(), PollFlags::POLLPRI)];
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        // Whatever poll says, the file is what counts.
-        let _ = poll(&mut fds, timeout);
-    }
+    let done = files::wait_for_line(&dir.join(EVENTS), FROZEN, Instant::now() + DEADLINE)?;
+    if done { Ok(()) } else { Err(timed_out(dir)) }
 }
 
 /// The v1 freezer misses processes that are born while it works: it has to be told again, and now and then to be

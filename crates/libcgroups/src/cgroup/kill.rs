@@ -35,7 +35,8 @@ impl Cgroup {
                 let _ = self.thaw();
                 self.signal_listed(SIGKILL).map(drop)
             }
-            Some(Err(e)) if e.errno() != Some(Errno::ENOENT) => Err(e),
+            // No such file before Linux 5.14; and a cgroup may go away between opening and writing.
+            Some(Err(e)) if !e.is_gone() => Err(e),
             _ => self.kill_rounds(),
         }
     }

@@ -89,6 +89,9 @@ pub struct Cgroup {
     /// Whether the caller named the path, and so insists on it.
     explicit_path: bool,
     rootless: bool,
+    /// Directories that `create` made, the uppermost of each hierarchy first: for `undo` by the same process.
+    #[serde(skip)]
+    made: Vec<PathBuf>,
 }
 
 impl Cgroup {
@@ -131,6 +134,7 @@ impl Cgroup {
             v2: v2.transpose()?,
             explicit_path: given.is_some(),
             rootless: false,
+            made: Vec::new(),
         })
     }
 
@@ -196,6 +200,18 @@ impl Cgroup {
     /// Whether the cgroup's main directory is there.
     pub fn exists(&self) -> bool {
         self.main_dir().is_some_and(|d| d.dir().exists())
+    }
+
+    /// `error`, or that the whole cgroup is gone (somebody removed it under the container), if that is the reason.
+    #[must_use]
+    pub fn explain(&self, error: Error) -> Error {
+        match self.main_dir() {
+            Some(dir) if error.is_gone() && !self.exists() => {
+                let path = dir.dir().display().to_string();
+                Error::message(format!("the container's cgroup {path:?} is gone"))
+            }
+            _ => error,
+        }
     }
 
     /// The v2 directory for `clone3(CLONE_INTO_CGROUP)`: of the main tree, or of a hybrid host's; `None` without.

@@ -15,8 +15,9 @@ const FIRST_WAIT: Duration = Duration::from_micros(250);
 const LONGEST_WAIT: Duration = Duration::from_millis(64);
 
 impl Cgroup {
-    /// Stops the unit, if systemd made one. Removes the cgroup's own directories and those below them, in every hierarchy; parents stay. What is not there
-    /// is no error. It kills nobody: with processes inside it waits up to a second in all for them to leave.
+    /// Stops the unit, if systemd made one. Removes the cgroup's own directories and those below them, in every
+    /// hierarchy; parents stay. What is not there is no error. It kills nobody: with processes inside it waits up to a
+    /// second in all for them to leave, on v2 no longer than they take.
     ///
     /// # Errors
     /// The first directory that stayed, with `EBUSY` when there are still processes in it.
@@ -35,7 +36,9 @@ impl Cgroup {
         for dir in self.dirs() {
             // What came from a file on disk is checked before anything is removed by it.
             let result = match clean(&dir.path) {
-                Ok(path) if !path.is_empty() => remove_tree(&dir.dir(), deadline),
+                Ok(path) if !path.is_empty() => {
+                    remove_tree(&dir.dir(), dir.controllers.is_empty(), deadline)
+                }
                 Ok(_) => Err(Error::message("remove cgroup: it is the root of the hierarchy")),
                 Err(e) => Err(e),
             };
@@ -44,6 +47,19 @@ impl Cgroup {
             }
         }
         first_error.map_or(Ok(()), Err)
+    }
+
+    /// Takes back what [`Cgroup::create`] made: as [`Cgroup::remove`], and with it the parents that did not exist
+    /// before, unless somebody else is in them by now.
+    ///
+    /// # Errors
+    /// As [`Cgroup::remove`].
+    pub fn undo(&mut self) -> Result<()> {
+        self.remove()?;
+        for path in std::mem::take(&mut self.made).iter().rev() {
+            let _ = rmdir(path);
+        }
+        Ok(())
     }
 }
 
@@ -57,7 +73,7 @@ fn rmdir(path: &Path) -> std::result::Result<(), Errno> {
     }
 }
 
-fn remove_tree(path: &Path, deadline: Instant) -> Result<()> {
+fn remove_tree(path: &Path, v2: bool, deadline: Instant) -> Result<()> {
     let mut wait = FIRST_WAIT;
     loop {
         let Err(errno) = rmdir(path) else {
@@ -71,17 +87,28 @@ fn remove_tree(path: &Path, deadline: Instant) -> Result<()> {
         if errno != Errno::EBUSY {
             return Err(Error::os("remove cgroup", path, errno));
         }
+        // Those below count as well, so nobody has to be waited for there.
+        let empty = v2 && wait_empty(path, deadline)?;
         let had_children = !below.is_empty();
         for child in below {
-            remove_tree(&child, deadline)?;
+            remove_tree(&child, v2, deadline)?;
         }
-        if had_children && rmdir(path).is_ok() {
+        if (had_children || empty) && rmdir(path).is_ok() {
             return Ok(());
         }
         if Instant::now() >= deadline {
             return Err(Error::os("remove cgroup", path, errno));
         }
+        // v1 tells nobody when the last process has left.
         std::thread::sleep(wait);
         wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+/// Waits until there is no process in the v2 cgroup and those below it.
+fn wait_empty(path: &Path, deadline: Instant) -> Result<bool> {
+    match files::wait_for_line(&path.join("cgroup.events"), "populated 0", deadline) {
+        Err(e) if e.is_gone() => Ok(true),
+        other => other,
     }
 }

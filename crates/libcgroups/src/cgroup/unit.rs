@@ -43,6 +43,7 @@ impl Cgroup {
             v2: layout.v2().map(dir),
             explicit_path: true,
             rootless: user,
+            made: Vec::new(),
         })
     }
 
@@ -102,22 +103,25 @@ impl Cgroup {
         Ok((found != dir.in_hierarchy()).then(|| (dir, found.to_owned())))
     }
 
-    /// Sets limits and device rules of a cgroup in use: as [`Cgroup::apply`], and tells systemd of them where it made
-    /// the cgroup.
-    ///
-    /// # Errors
-    /// As [`Cgroup::apply`]; when systemd cannot be reached or refuses, nothing is changed.
-    pub fn update(&self, resources: &Resources) -> Result<()> {
-        let Some(unit) = self.unit() else { return self.apply(resources) };
-        self.check_update(resources)?;
-        let resources = self.as_systemd_writes(resources)?;
+    /// Sets limits and device rules of a cgroup in use, and tells systemd of them where it made the cgroup. What systemd
+    /// refuses is an error after the files have changed.
+    pub(crate) fn change(&self, resources: &Resources) -> Result<()> {
+        let Some(unit) = self.unit() else { return self.write(resources) };
         let v2 = self.mode == Mode::V2;
-        // On v1 it empties the list of devices before it writes it anew: nobody is to run meanwhile.
-        let hold = !v2 && !resources.devices.is_empty() && !self.is_frozen()?;
+        if v2 || resources.devices.is_empty() {
+            self.write(resources)?;
+            unit.set(resources, v2)?;
+            // systemd writes some with its own idea of what was not said, such as a period without a quota.
+            let limits = Resources { devices: Vec::new(), ..resources.clone() };
+            return self.write(&limits);
+        }
+        // On v1 it empties the list of devices before it writes it anew, and not all rules can be told it: nobody is to
+        // run meanwhile, and ours come last.
+        let hold = !self.is_frozen()?;
         if hold {
             self.freeze()?;
         }
-        let done = unit.set(&resources, v2).and_then(|()| self.write(&resources));
+        let done = unit.set(resources, v2).and_then(|()| self.write(resources));
         if hold {
             self.thaw()?;
         }

@@ -153,7 +153,8 @@ fn v2(knobs: &Knobs, cpu: &Cpu) -> Result<()> {
         knobs.set("cpu.idle", &idle.to_string())?;
     }
     if let Some(shares) = cpu.shares {
-        knobs.set("cpu.weight", &weight_from_shares(shares).to_string())?;
+        let set = knobs.set("cpu.weight", &weight_from_shares(shares).to_string());
+        set.map_err(|e| no_weight_when_idle(knobs, e))?;
     }
     let limited = cpu.quota.is_some() || cpu.period.is_some();
     let burst = now_or_later(knobs, "cpu.max.burst", cpu.burst, limited)?;
@@ -164,6 +165,15 @@ fn v2(knobs: &Knobs, cpu: &Cpu) -> Result<()> {
         Some(burst) => knobs.set("cpu.max.burst", &burst),
         None => Ok(()),
     }
+}
+
+/// The kernel's reason for refusing a weight to a cgroup that only gets what nobody else wants.
+fn no_weight_when_idle(knobs: &Knobs, error: Error) -> Error {
+    let idle = || files::read_value(&knobs.dir, "cpu.idle").is_ok_and(|idle| idle == "1");
+    if error.errno() == Some(Errno::EINVAL) && idle() {
+        return Error::message(format!("{error} (cpu.idle is 1, and then there is no weight)"));
+    }
+    error
 }
 
 /// `QUOTA PERIOD`; a quota alone keeps the period, and a period alone must repeat the quota.

@@ -64,14 +64,6 @@ pub(super) fn apply(cgroup: &Cgroup, memory: &Memory) -> Result<()> {
     if only_unlimited { unlimited_anyway(set) } else { set }
 }
 
-/// Refuses what [`apply`] refuses for the sake of the memory in use.
-pub(super) fn check_update(cgroup: &Cgroup, memory: &Memory) -> Result<()> {
-    match cgroup.controller_dir("memory") {
-        Some((dir, true)) if memory.check_before_update => refuse_below_usage(&dir.dir(), memory),
-        _ => Ok(()),
-    }
-}
-
 fn v1(knobs: &Knobs, memory: &Memory) -> Result<()> {
     if memory.use_hierarchy == Some(true) {
         match knobs.set("memory.use_hierarchy", "1") {

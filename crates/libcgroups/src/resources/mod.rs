@@ -11,6 +11,7 @@ mod memory;
 mod network;
 mod pids;
 mod rdma;
+mod restore;
 mod unified;
 
 use std::path::PathBuf;
@@ -52,11 +53,6 @@ impl Cgroup {
         devices::apply(self, &resources.devices)
     }
 
-    /// What [`Cgroup::apply`] would refuse after systemd had done harm already.
-    pub(crate) fn check_update(&self, resources: &Resources) -> Result<()> {
-        memory::check_update(self, &resources.memory)
-    }
-
     /// The CPU quota (-1 for none) and period in force, in microseconds.
     pub(crate) fn cpu_limit(&self) -> Result<(Option<i64>, Option<u64>)> {
         cpu::limit(self)
@@ -93,18 +89,20 @@ impl Knobs {
 
     fn explain(&self, result: Result<()>) -> Result<()> {
         match result {
-            Err(e) if e.is_gone() && self.v2 && !self.enabled() => Err(Error::NoController {
-                controller: self.controller.into(),
-                resource: self.resource.into(),
-            }),
+            Err(e) if e.is_gone() && self.v2 && self.enabled() == Some(false) => {
+                Err(Error::NoController {
+                    controller: self.controller.into(),
+                    resource: self.resource.into(),
+                })
+            }
             other => other,
         }
     }
 
-    /// Whether the v2 cgroup has the controller; asked only when a file is missing.
-    fn enabled(&self) -> bool {
-        files::read_value(&self.dir, "cgroup.controllers")
-            .is_ok_and(|list| list.split(' ').any(|name| name == self.controller))
+    /// Whether the v2 cgroup has the controller; asked only when a file is missing. `None` when there is no cgroup.
+    fn enabled(&self) -> Option<bool> {
+        let list = files::read_value(&self.dir, "cgroup.controllers").ok()?;
+        Some(list.split(' ').any(|name| name == self.controller))
     }
 }
 

@@ -111,8 +111,9 @@ struct Entrance {
 impl Entrance {
     fn open(cgroup: Option<&libcgroups::Cgroup>) -> Result<Self> {
         let Some(cgroup) = cgroup else { return Ok(Self::default()) };
-        let v2 = cgroup.v2_dir_fd().map_err(cgroup_error)?;
-        Ok(Self { v2, v1: cgroup.join_files().map_err(cgroup_error)? })
+        let explained = |error| cgroup_error(cgroup.explain(error));
+        let v2 = cgroup.v2_dir_fd().map_err(explained)?;
+        Ok(Self { v2, v1: cgroup.join_files().map_err(explained)? })
     }
 
     /// Whether the runtime still has to move the process into the v2 tree.
@@ -123,6 +124,11 @@ impl Entrance {
 
 fn cgroup_error(error: libcgroups::Error) -> Error {
     Error::message(error.to_string())
+}
+
+/// In the words of runc.
+fn limit_error(error: &libcgroups::Error) -> Error {
+    Error::message(format!("error setting cgroup config: {error}"))
 }
 
 /// What `create` and `run` launch.
@@ -167,9 +173,9 @@ impl Launch<'_> {
         let (cloned, in_v2) =
             namespaces::spawn_into(namespaces, entrance.v2.as_ref().map(AsFd::as_fd))?;
         // The root of a cgroup namespace is the cgroup that its maker is in.
-        let cgroup_first = (namespaces.cgroup == Namespace::New
-            && (by_systemd || entrance.lacks_v2(in_v2)))
-            || (by_systemd && limits_first);
+        // And before systemd has made it, there is nothing to mount, nor who would be put in if the process failed.
+        let cgroup_first =
+            by_systemd || (namespaces.cgroup == Namespace::New && entrance.lacks_v2(in_v2));
         // Files in /proc/PID are closed to the unprivileged once the process has protected itself.
         self.options.wait_first = namespaces.user == Namespace::New || cgroup_first || unprivileged;
         let filter = prepared.filter.clone();
@@ -193,6 +199,7 @@ impl Launch<'_> {
         let done = self
             .place(state, &launched, in_v2)
             .and_then(|()| if limits_first { Ok(()) } else { self.limit(state) })
+            .and_then(|()| self.delegate(state, launched.pid))
             .and_then(|()| self.beside(filter.as_ref()))
             .and_then(|()| self.attend(state, &mut launched, console_socket.as_ref()));
         match done {
@@ -245,18 +252,36 @@ impl Launch<'_> {
             // It is not ours to stop when this is undone.
             state.cgroup = None;
         }
-        started.map_err(cgroup_error)?;
+        started.map_err(|error| match error {
+            libcgroups::Error::Systemd(_) | libcgroups::Error::UnitExists(_) => cgroup_error(error),
+            error => limit_error(&error),
+        })?;
         if has_v1 { self.limit(state) } else { Ok(()) }
     }
 
     /// Sets the limits and device rules of the container's cgroup.
     fn limit(&self, state: &State) -> Result<()> {
         let apply = |cgroup: &libcgroups::Cgroup| cgroup.apply(&self.plan.resources);
-        state
-            .cgroup
-            .as_ref()
-            .map_or(Ok(()), apply)
-            .map_err(|error| Error::message(format!("error setting cgroup config: {error}")))
+        state.cgroup.as_ref().map_or(Ok(()), apply).map_err(|error| limit_error(&error))
+    }
+
+    /// Gives the cgroup to the container's user, if the container may use it for its own.
+    fn delegate(&self, state: &State, pid: i32) -> Result<()> {
+        let (Some(user), Some(cgroup)) = (self.plan.cgroup_owner, &state.cgroup) else {
+            return Ok(());
+        };
+        let own = nix::unistd::geteuid().as_raw();
+        let host = namespaces::host_uid(pid, user, &self.plan.namespaces)?;
+        // What we made is ours already.
+        let Some(owner) = host.filter(|owner| *owner != own) else { return Ok(()) };
+        match cgroup.delegate(owner) {
+            // Without privilege nobody gives things away; the container then has what it can see.
+            Err(error) if own != 0 && error.is_permission() => {
+                crate::remark(&[format!("the cgroup keeps its owner: {error}")]);
+                Ok(())
+            }
+            other => other.map_err(cgroup_error),
+        }
     }
 
     /// What takes its time and can be done while the process builds its root file system.

@@ -3,7 +3,7 @@
 use libcgroups::{Cgroup, Layout, MountViews, Properties};
 
 use super::cgroup_error;
-use super::delete::{remove_cgroup, run_poststop};
+use super::delete::{has_cgroup, run_poststop};
 use super::host::{
     facts, listen_fds, pass_listen_fds, protect_descriptors, without_absent_modules,
 };
@@ -165,7 +165,10 @@ impl<'a> Creation<'a> {
             launched.kill();
         }
         // What is left then is found by `delete --force`, for the state stays too.
-        if remove_cgroup(&self.state).is_err() {
+        let has_cgroup = has_cgroup(&self.state);
+        if let Some(cgroup) = self.state.cgroup.as_mut().filter(|_| has_cgroup)
+            && cgroup.undo().is_err()
+        {
             return;
         }
         let _ = self.dir.remove();
@@ -240,6 +243,7 @@ fn state(plan: &Plan, id: &str, cgroup: Option<Cgroup>) -> Result<State> {
         init: None,
         cgroup,
         devices: Some(device_digest(&plan.resources.devices)),
+        memory: (plan.resources.memory.limit, plan.resources.memory.swap),
         namespaces: foreign_namespaces(&plan.namespaces),
         slow_start: !plan.hooks.start_container.is_empty(),
         has_process: plan.process.is_some(),

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use super::host::protect_descriptors;
 use super::options::check_id;
-use super::{Container, Runtime, cgroup_error, signal_all, wait_gone};
+use super::{Container, Runtime, cgroup_error, or_frozen_parent, signal_all, wait_gone};
 use crate::error::{Error, Result};
 use crate::hooks;
 use crate::state::{State, StateDir, Status};
 
 /// How long a killed process may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same where it can hardly be.
+const SHORT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Removes what is left of a container; with `force` also one that still runs, or whose `create`
 /// was cut short at any point, or that is not there at all.
@@ -60,7 +62,13 @@ fn end(container: &Container) -> Result<()> {
         let _ = sys::pidfd::send_signal(pidfd.as_fd(), nix::libc::SIGKILL);
     }
     signal_all(&container.state, nix::libc::SIGKILL)?;
-    wait_gone(init, PATIENCE)
+    // In a v1 hierarchy that is not ours to thaw nobody dies, however long we wait.
+    let held = |cgroup: &libcgroups::Cgroup| {
+        cgroup.freezer_holds_the_dead() && cgroup.frozen_parent().is_some()
+    };
+    let held = container.state.cgroup.as_ref().is_some_and(held);
+    wait_gone(init, if held { SHORT_PATIENCE } else { PATIENCE })
+        .map_err(|error| or_frozen_parent(&container.state, error))
 }
 
 /// Removes cgroup and state, and runs the poststop hooks.
@@ -71,19 +79,18 @@ pub(super) fn remove(dir: &StateDir, state: &State) -> Result<()> {
     if shares_pids && state.init.is_some() {
         signal_all(state, nix::libc::SIGKILL)?;
     }
-    remove_cgroup(state).map_err(cgroup_error)?;
+    if let Some(cgroup) = state.cgroup.as_ref().filter(|_| has_cgroup(state)) {
+        cgroup.remove().map_err(|error| or_frozen_parent(state, cgroup_error(error)))?;
+    }
     dir.remove()?;
     run_poststop(state);
     Ok(())
 }
 
-/// Removes the cgroup. A unit is only made once there is a process to put in: before that one of that name is not the
-/// container's.
-pub(super) fn remove_cgroup(state: &State) -> libcgroups::Result<()> {
-    match &state.cgroup {
-        Some(cgroup) if state.init.is_some() || cgroup.unit().is_none() => cgroup.remove(),
-        _ => Ok(()),
-    }
+/// Whether what is there of the cgroup is the container's. A unit is only made once there is a process to put in: before
+/// that one of its name is somebody else's.
+pub(super) fn has_cgroup(state: &State) -> bool {
+    state.init.is_some() || state.cgroup.as_ref().is_some_and(|cgroup| cgroup.unit().is_none())
 }
 
 /// Runs the poststop hooks. The spec has a failed one be a warning, and the rest go on.

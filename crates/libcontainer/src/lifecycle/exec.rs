@@ -5,13 +5,13 @@ use std::path::Path;
 use super::create::{Terminal, check_console};
 use super::foreground::Foreground;
 use super::host::{facts, protect_descriptors, without_absent_modules};
-use super::{Container, ExecOptions, Runtime, cgroup_error, not_running};
+use super::{Container, ExecOptions, Runtime, cgroup_error, not_running, or_frozen_parent};
 use crate::error::{Error, Result};
 use crate::init::Filter;
 use crate::launch::{ExecLaunch, PATIENCE, launch_exec, send_pidfd, write_pid_file};
 use crate::plan::{self, Process};
 use crate::spec;
-use crate::state::{ExecDefaults, Status};
+use crate::state::{ExecDefaults, State, Status};
 
 /// Runs another program in a container; gives its exit status, 128 + N for signal N. With `detach`
 /// returns 0 as soon as it runs.
@@ -25,11 +25,7 @@ pub fn exec(runtime: &Runtime, options: &ExecOptions) -> Result<i32> {
         Status::Stopped => {
             return Err(Error::message("cannot exec in a stopped container"));
         }
-        Status::Paused if !options.ignore_paused => {
-            return Err(Error::message(
-                "cannot exec in a paused container (use --ignore-paused to override)",
-            ));
-        }
+        Status::Paused => refuse_frozen(&container.state, options.ignore_paused)?,
         Status::Creating => {
             return Err(Error::message("cannot exec in a container that is being created"));
         }
@@ -75,6 +71,20 @@ pub fn exec(runtime: &Runtime, options: &ExecOptions) -> Result<i32> {
     match foreground {
         Some(mut foreground) => foreground.wait(launched),
         None => Ok(0),
+    }
+}
+
+/// Into what the container's parent froze nobody goes: the process would not even get to say so.
+fn refuse_frozen(state: &State, ignore_paused: bool) -> Result<()> {
+    let parent = state.cgroup.as_ref().and_then(libcgroups::Cgroup::frozen_parent);
+    match parent {
+        Some(_) => {
+            Err(or_frozen_parent(state, Error::message("cannot exec in a paused container")))
+        }
+        None if ignore_paused => Ok(()),
+        None => Err(Error::message(
+            "cannot exec in a paused container (use --ignore-paused to override)",
+        )),
     }
 }
 

@@ -43,7 +43,14 @@ pub fn kill(runtime: &Runtime, id: &str, signal: i32, all: bool) -> Result<()> {
 
 fn thaw(container: &Container) -> Result<()> {
     match &container.state.cgroup {
-        Some(cgroup) if cgroup.is_frozen().unwrap_or(false) => cgroup.thaw().map_err(cgroup_error),
+        Some(cgroup) if cgroup.is_frozen().unwrap_or(false) => {
+            cgroup.thaw().map_err(cgroup_error)?;
+            if let Some(parent) = cgroup.frozen_parent().filter(|_| cgroup.freezer_holds_the_dead())
+            {
+                crate::warn(&format!("its processes end when {parent:?} is thawed"));
+            }
+            Ok(())
+        }
         _ => Ok(()),
     }
 }

@@ -30,7 +30,9 @@ pub use events::{Event, EventStream, events, stats};
 pub use exec::exec;
 pub use kill::kill;
 pub use list::list;
-pub use options::{CgroupManager, CreateOptions, ExecOptions, RunOptions, Runtime, StateView};
+pub use options::{
+    CgroupManager, CreateOptions, ExecOptions, RunOptions, Runtime, StateView, UpdateOptions,
+};
 pub use pause::{pause, resume};
 pub use ps::ps;
 pub use run::run;
@@ -77,6 +79,14 @@ fn signal_all(state: &State, signal: i32) -> Result<()> {
     match &state.cgroup {
         Some(cgroup) if cgroup.exists() => cgroup.kill_all(signal).map_err(cgroup_error),
         _ => Ok(()),
+    }
+}
+
+/// `error`, and that the container is frozen with a parent of its cgroup, if that may be the reason.
+fn or_frozen_parent(state: &State, error: Error) -> Error {
+    match state.cgroup.as_ref().and_then(libcgroups::Cgroup::frozen_parent) {
+        Some(parent) => Error::message(format!("{error} (its parent cgroup {parent:?} is frozen)")),
+        None => error,
     }
 }
 

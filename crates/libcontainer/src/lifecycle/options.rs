@@ -127,6 +127,23 @@ pub struct ExecOptions {
     pub ignore_paused: bool,
 }
 
+/// Options of `update`.
+#[derive(Debug, Clone, Default)]
+pub struct UpdateOptions {
+    /// Container id.
+    pub id: String,
+    /// A `linux.resources` document; with it the limits below are not looked at.
+    pub document: Option<Vec<u8>>,
+    /// Limits of the command line.
+    pub limits: libcgroups::Resources,
+    /// Whether limits for kernel memory were given, which no kernel has any more.
+    pub kernel_memory: bool,
+    /// Whether `--l3-cache-schema` was given.
+    pub l3_cache_schema: bool,
+    /// Whether `--mem-bw-schema` was given.
+    pub mem_bw_schema: bool,
+}
+
 /// Checks that a container id is one: letters, digits and `_+.-`, and no directory of its own. It
 /// becomes the name of directories and cgroups.
 ///

@@ -1,6 +1,6 @@
 //! `pause` and `resume`
 
-use super::{Container, Runtime, cgroup_error};
+use super::{Container, Runtime, cgroup_error, or_frozen_parent};
 use crate::error::{Error, Result};
 use crate::state::Status;
 
@@ -25,7 +25,12 @@ pub fn pause(runtime: &Runtime, id: &str) -> Result<()> {
 pub fn resume(runtime: &Runtime, id: &str) -> Result<()> {
     let container = Container::load(runtime, id)?;
     match container.status() {
-        Status::Paused => with_cgroup(&container, libcgroups::Cgroup::thaw),
+        Status::Paused => {
+            with_cgroup(&container, libcgroups::Cgroup::thaw)?;
+            let frozen = container.status() == Status::Paused;
+            let still = || or_frozen_parent(&container.state, Error::message("still paused"));
+            if frozen { Err(still()) } else { Ok(()) }
+        }
         _ => Err(Error::message("container not paused")),
     }
 }
@@ -39,5 +44,5 @@ fn with_cgroup(
         .cgroup
         .as_ref()
         .ok_or_else(|| Error::message("the container has no cgroup to freeze"))?;
-    change(cgroup).map_err(cgroup_error)
+    change(cgroup).map_err(|error| cgroup_error(cgroup.explain(error)))
 }

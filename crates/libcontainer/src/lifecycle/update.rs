@@ -1,28 +1,29 @@
 //! `update`
 
-use libcgroups::Resources;
+use std::path::Path;
 
-use super::{Container, Runtime, cgroup_error, not_running};
+use libcgroups::{Memory, Resources};
+
+use super::{Container, Runtime, UpdateOptions, cgroup_error, not_running};
 use crate::error::{Error, Result};
 use crate::plan;
 use crate::spec;
 use crate::state::{State, Status, device_digest};
 
-/// Changes the limits of a container to those of `resources`, a `linux.resources` document; what it
-/// leaves out stays as it is. Device rules are replaced as a whole.
+/// Changes the limits of a container to those that are given; what is not given stays as it is, and
+/// when one is refused, all do. Device rules are replaced as a whole.
 ///
 /// # Errors
 /// When the document is broken, the container is not there any more, or the kernel refuses a limit.
-pub fn update(runtime: &Runtime, id: &str, resources: &[u8]) -> Result<()> {
-    let mut container = Container::load(runtime, id)?;
+pub fn update(runtime: &Runtime, options: &UpdateOptions) -> Result<()> {
+    let mut container = Container::load(runtime, &options.id)?;
     if container.status() == Status::Stopped {
         return Err(not_running());
     }
-    let (given, mended) = spec::parse_resources(resources)?;
-    let mut warnings = mended;
-    let mut limits = plan::limits(&given, &mut warnings)?;
-    crate::remark(&warnings);
+    let mut limits = resources(options)?;
+    refuse_rdt(options)?;
     let Container { dir, state } = &mut container;
+    let memory = remember(state.memory, &mut limits.memory);
     let cgroup = state
         .cgroup
         .as_ref()
@@ -32,9 +33,10 @@ pub fn update(runtime: &Runtime, id: &str, resources: &[u8]) -> Result<()> {
         // Until they are set, it is not sure which are in force.
         dir.save(&State { devices: None, ..state.clone() })?;
     }
-    cgroup.update(&limits).map_err(cgroup_error)?;
-    if devices.is_some() {
-        state.devices = devices;
+    cgroup.update(&limits).map_err(|error| cgroup_error(cgroup.explain(error)))?;
+    if devices.is_some() || memory != state.memory {
+        state.devices = devices.or(state.devices);
+        state.memory = memory;
         dir.save(state)?;
     }
     Ok(())
@@ -50,4 +52,77 @@ fn new_devices(in_force: Option<u64>, limits: &mut Resources) -> Option<u64> {
         return None;
     }
     devices
+}
+
+/// The options as limits.
+fn resources(options: &UpdateOptions) -> Result<Resources> {
+    let Some(document) = &options.document else {
+        if options.kernel_memory {
+            crate::warn("Kernel memory settings are ignored and will be removed");
+        }
+        return Ok(options.limits.clone());
+    };
+    let (given, mut warnings) = spec::parse_resources(document)?;
+    let limits = plan::limits(&given, &mut warnings)?;
+    crate::remark(&warnings);
+    Ok(limits)
+}
+
+/// Limit, and limit with swap, as they were given last: each of v2's two files depends on both.
+///
+/// Fills in the one that is missing when the other changes, and gives what is to be remembered. What
+/// the kernel has would not do: it does not say whether swap was limited by this field or, as
+/// Kubernetes does, by `unified`.
+fn remember(before: (Option<i64>, Option<i64>), given: &mut Memory) -> (Option<i64>, Option<i64>) {
+    let set = |value: Option<i64>| value.filter(|value| *value != 0);
+    let (limit, mut swap) = (set(given.limit), set(given.swap));
+    if limit.is_none() && swap.is_none() {
+        return before;
+    }
+    // Without a limit on memory there is none on swap either, unless one is given.
+    if limit != Some(-1) {
+        swap = swap.or(before.1);
+    }
+    let limit = limit.or(before.0);
+    (given.limit, given.swap) = (limit, swap);
+    (limit, swap)
+}
+
+/// Intel RDT: a container has no group there, since config.json may not ask for one.
+fn refuse_rdt(options: &UpdateOptions) -> Result<()> {
+    let enabled = |name: &str| Path::new("/sys/fs/resctrl/info").join(name).exists();
+    let text = match (options.l3_cache_schema, options.mem_bw_schema) {
+        (true, _) if !enabled("L3") => "Intel RDT/CAT: l3 cache schema is not enabled",
+        (_, true) if !enabled("MB") => "Intel RDT/MBA: memory bandwidth schema is not enabled",
+        (false, false) => return Ok(()),
+        _ => "updating a non-existent Intel RDT configuration is not supported",
+    };
+    Err(Error::message(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_and_swap_go_together() {
+        // (remembered, given, filled in and remembered)
+        let cases = [
+            ((Some(100), Some(300)), (None, None), (Some(100), Some(300)), false),
+            ((Some(100), Some(300)), (Some(200), None), (Some(200), Some(300)), true),
+            ((Some(100), Some(300)), (None, Some(400)), (Some(100), Some(400)), true),
+            ((Some(100), None), (Some(200), None), (Some(200), None), true),
+            ((Some(100), Some(300)), (Some(-1), None), (Some(-1), None), true),
+            ((Some(100), Some(300)), (Some(-1), Some(0)), (Some(-1), None), true),
+            ((Some(100), Some(300)), (Some(-1), Some(400)), (Some(-1), Some(400)), true),
+            ((Some(100), Some(300)), (Some(0), Some(0)), (Some(100), Some(300)), false),
+            ((None, None), (None, Some(5)), (None, Some(5)), true),
+        ];
+        for (before, (limit, swap), after, filled) in cases {
+            let mut given = Memory { limit, swap, ..Memory::default() };
+            assert_eq!(remember(before, &mut given), after, "{before:?} {limit:?} {swap:?}");
+            let now = (given.limit, given.swap);
+            assert_eq!(now, if filled { after } else { (limit, swap) });
+        }
+    }
 }

@@ -6,6 +6,7 @@
 //! the launch.
 
 mod capabilities;
+mod cgroup;
 mod check;
 mod device_rules;
 mod devices;
@@ -31,9 +32,10 @@ mod tests;
 mod unsupported;
 mod uts;
 
-use oci_spec::runtime::{Linux, Spec};
+use oci_spec::runtime::Spec;
 
 pub use capabilities::{capability_names, capability_number};
+pub(crate) use cgroup::host_id;
 pub(crate) use check::at as pointer;
 pub use facts::HostFacts;
 pub use model::*;
@@ -82,7 +84,8 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
         sysctl: sysctl::sysctl(linux.and_then(|linux| linux.sysctl().as_ref()), &namespaces)?,
         process,
         hooks: hooks::hooks(spec.hooks().as_ref())?,
-        cgroups_path: cgroups_path(linux)?,
+        cgroups_path: cgroup::path(linux)?,
+        cgroup_owner: cgroup::owner(spec, &namespaces),
         resources: resources::resources(linux, &mut warnings)?,
         seccomp: linux
             .and_then(|linux| linux.seccomp().as_ref())
@@ -96,13 +99,4 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
         namespaces,
         warnings,
     })
-}
-
-fn cgroups_path(linux: Option<&Linux>) -> Result<Option<String>> {
-    let path = linux.and_then(|linux| linux.cgroups_path().as_ref());
-    let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else {
-        return Ok(None);
-    };
-    check::no_nul_path(path, || "/linux/cgroupsPath".into())?;
-    Ok(Some(path.to_string_lossy().into_owned()))
 }

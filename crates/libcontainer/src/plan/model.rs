@@ -39,6 +39,8 @@ pub struct Plan {
     pub hooks: Hooks,
     /// `linux.cgroupsPath`, as written.
     pub cgroups_path: Option<String>,
+    /// User of the container who is to own its v2 cgroup, so that it can make cgroups below.
+    pub cgroup_owner: Option<u32>,
     /// `linux.resources`, with the default devices appended to the device rules.
     pub resources: libcgroups::Resources,
     /// `linux.seccomp`.

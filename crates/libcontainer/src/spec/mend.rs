@@ -38,11 +38,15 @@ pub(super) fn process(document: &mut Value, warnings: &mut Vec<String>) {
 /// Mends a `linux.resources` document: one that does not name a pids limit sets none.
 pub(super) fn resources(document: &mut Value) {
     drop_nulls(document);
-    let unset = |pids: &Value| pids.get("limit").is_none();
-    if document.get("pids").is_some_and(unset)
-        && let Some(document) = document.as_object_mut()
-    {
-        document.remove("pids");
+    if let Some(resources) = document.as_object_mut() {
+        drop_empty_pids(resources);
+    }
+}
+
+/// Since runtime-spec 1.3 a pids limit need not be one.
+fn drop_empty_pids(resources: &mut Map<String, Value>) {
+    if resources.get("pids").is_some_and(|pids| pids.get("limit").is_none()) {
+        resources.remove("pids");
     }
 }
 
@@ -102,6 +106,7 @@ fn keep_capability(name: &Value, unknown: &mut Vec<String>) -> bool {
 }
 
 fn mend_resources(resources: &mut Map<String, Value>) {
+    drop_empty_pids(resources);
     let rules = resources.get_mut("devices").and_then(Value::as_array_mut);
     for rule in rules.into_iter().flatten().filter_map(Value::as_object_mut) {
         if rule.get("type").and_then(Value::as_str) == Some("") {

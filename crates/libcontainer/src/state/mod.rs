@@ -55,6 +55,9 @@ pub(crate) struct State {
     /// [`device_digest`] of the device rules in force; absent when that is not sure.
     #[serde(default)]
     pub devices: Option<u64>,
+    /// Memory limit, and limit on memory and swap together, as they were given last.
+    #[serde(default)]
+    pub memory: (Option<i64>, Option<i64>),
     /// `CLONE_NEW*` bits of the namespaces that are not the runtime's own.
     pub namespaces: i32,
     /// Whether it has startContainer hooks, which take the time they take.

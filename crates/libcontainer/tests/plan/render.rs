@@ -38,6 +38,7 @@ pub(crate) fn plan(plan: &Plan) -> String {
     }
     line(&mut out, "hooks", &plan.hooks);
     line(&mut out, "cgroups_path", &plan.cgroups_path);
+    line(&mut out, "cgroup_owner", &plan.cgroup_owner);
     resources(&mut out, &plan.resources);
     line(&mut out, "personality", &plan.personality);
     list(&mut out, "annotations", &plan.annotations.iter().collect::<Vec<_>>());

@@ -147,3 +147,23 @@ fn the_rest_of_linux() {
         bad(&at, value, &at, &format!("{member} is not supported"));
     }
 }
+
+#[test]
+fn cgroup_owner() {
+    let namespaces = json!([{"type": "mount"}, {"type": "cgroup"}]);
+    let mount = |options: &[&str]| json!([{"destination": "/sys/fs/cgroup/", "type": "cgroup2", "source": "cgroup", "options": options}]);
+    let owner = |changes: &[(&str, Value)]| good(changes).cgroup_owner;
+    let (kinds, user) = ("/linux/namespaces", ("/process/user", json!({"uid": 7, "gid": 8})));
+    let private = (kinds, namespaces);
+    let writable = ("/mounts", mount(&["nosuid", "rw"]));
+    assert_eq!(owner(&[private.clone(), writable.clone(), user.clone()]), Some(7));
+    assert_eq!(owner(&[private.clone(), ("/mounts", mount(&[])), user.clone()]), Some(7));
+    // Read-only, another place, the host's namespace, a joined one.
+    assert_eq!(owner(&[private.clone(), ("/mounts", mount(&["ro"])), user.clone()]), None);
+    let elsewhere = json!([{"destination": "/cgroup", "type": "cgroup", "source": "cgroup"}]);
+    assert_eq!(owner(&[private.clone(), ("/mounts", elsewhere), user.clone()]), None);
+    assert_eq!(owner(&[private, user.clone()]), None);
+    assert_eq!(owner(&[writable.clone(), user.clone()]), None);
+    let joined = json!([{"type": "mount"}, {"type": "cgroup", "path": "/proc/1/ns/cgroup"}]);
+    assert_eq!(owner(&[(kinds, joined), writable, user]), None);
+}

@@ -1,0 +1,170 @@
+//! `update` as a whole or not at all: what the kernel had before is put back when a later value is refused. That is so
+//! for memory, cpu, cpuset, pids, block I/O limits and `unified`: what runc's `update` can change.
+
+use std::path::{Path, PathBuf};
+
+use crate::cgroup::Cgroup;
+use crate::error::Result;
+use crate::files;
+use crate::model::{BlockIo, Cpu, Cpuset, Memory, Resources};
+
+/// Values are checked against each other, so that one may have to wait for another.
+const ROUNDS: u32 = 3;
+
+impl Cgroup {
+    /// As [`Cgroup::apply`] for a cgroup in use: when a value is refused, those that were set before it get their old
+    /// values back as well as that goes. Device rules stay. systemd is told of the limits, too, where it made the
+    /// cgroup.
+    ///
+    /// # Errors
+    /// As [`Cgroup::apply`]; when systemd cannot be reached or refuses.
+    pub fn update(&self, resources: &Resources) -> Result<()> {
+        let rounded = self.unit().map(|_| self.as_systemd_writes(resources)).transpose()?;
+        let resources = rounded.as_ref().unwrap_or(resources);
+        let before = Snapshot::take(self, resources);
+        self.change(resources).inspect_err(|_| before.restore())
+    }
+}
+
+/// Control files and what was in them.
+struct Snapshot(Vec<(PathBuf, String)>);
+
+impl Snapshot {
+    fn take(cgroup: &Cgroup, resources: &Resources) -> Self {
+        let mut files = Vec::new();
+        for (controller, v1, v2) in touched(resources) {
+            let Some((dir, is_v2)) = cgroup.controller_dir(controller) else { continue };
+            let names = if is_v2 { v2 } else { v1 };
+            files.extend(names.iter().map(|name| dir.dir().join(name)));
+        }
+        if let Some(dir) = cgroup.v2() {
+            let names = resources.unified.keys().filter(|name| !name.contains('/'));
+            files.extend(names.map(|name| dir.dir().join(name)));
+        }
+        // What cannot be read is not there, or holds nothing that could be put back.
+        let read = |path: PathBuf| files::read_path(&path).ok().map(|text| (path, text));
+        Self(files.into_iter().filter_map(read).collect())
+    }
+
+    fn restore(&self) {
+        for _ in 0..ROUNDS {
+            let changed = |(path, old): &&(PathBuf, String)| {
+                files::read_path(path).is_ok_and(|now| now != *old)
+            };
+            let mut changed = self.0.iter().filter(changed).peekable();
+            if changed.peek().is_none() {
+                return;
+            }
+            for (path, old) in changed {
+                let now = files::read_path(path).unwrap_or_default();
+                for line in back(path, old, &now) {
+                    // One that must wait gets its turn in the next round.
+                    let _ = write(path, &line);
+                }
+            }
+        }
+    }
+}
+
+/// The files of a controller (v1 name) in v1 and in v2.
+type Files = (&'static str, &'static [&'static str], &'static [&'static str]);
+
+/// What `resources` may change. Files that cannot be written as they are read (`memory.oom_control`) or have no default
+/// (weights of devices) are left out.
+fn touched(resources: &Resources) -> impl Iterator<Item = Files> {
+    let Resources { memory, cpu, cpuset, pids_limit, block_io, .. } = resources;
+    let all: [(bool, Files); 5] = [
+        (
+            *memory != Memory::default(),
+            (
+                "memory",
+                &[
+                    "memory.memsw.limit_in_bytes",
+                    "memory.limit_in_bytes",
+                    "memory.soft_limit_in_bytes",
+                    "memory.swappiness",
+                ],
+                &["memory.swap.max", "memory.max", "memory.low"],
+            ),
+        ),
+        (
+            *cpu != Cpu::default(),
+            (
+                "cpu",
+                &[
+                    "cpu.shares",
+                    "cpu.cfs_quota_us",
+                    "cpu.cfs_period_us",
+                    "cpu.cfs_burst_us",
+                    "cpu.idle",
+                    "cpu.rt_runtime_us",
+                    "cpu.rt_period_us",
+                ],
+                &["cpu.idle", "cpu.weight", "cpu.max", "cpu.max.burst"],
+            ),
+        ),
+        (
+            *cpuset != Cpuset::default(),
+            ("cpuset", &["cpuset.cpus", "cpuset.mems"], &["cpuset.cpus", "cpuset.mems"]),
+        ),
+        (pids_limit.is_some(), ("pids", &["pids.max"], &["pids.max"])),
+        (
+            *block_io != BlockIo::default(),
+            (
+                "blkio",
+                &[
+                    "blkio.weight",
+                    "blkio.bfq.weight",
+                    "blkio.throttle.read_bps_device",
+                    "blkio.throttle.write_bps_device",
+                    "blkio.throttle.read_iops_device",
+                    "blkio.throttle.write_iops_device",
+                ],
+                &["io.max"],
+            ),
+        ),
+    ];
+    all.into_iter().filter(|(touched, _)| *touched).map(|(_, files)| files)
+}
+
+/// What to write, in this order, to bring a file from `now` back to `old`: its text, or line by line where it has one
+/// for each device.
+fn back(path: &Path, old: &str, now: &str) -> Vec<String> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let none = match name {
+        "io.max" => " rbps=max wbps=max riops=max wiops=max",
+        _ if name.starts_with("blkio.throttle.") => " 0",
+        // An empty list is written as a newline: nothing at all is no write.
+        _ => return vec![if old.is_empty() { "\n".into() } else { old.to_owned() }],
+    };
+    let device = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    let known = |line: &&str| !old.lines().any(|other| device(other) == device(line));
+    let gone = now.lines().filter(known).map(|line| format!("{}{none}", device(line)));
+    gone.chain(old.lines().map(str::to_owned)).collect()
+}
+
+fn write(path: &Path, line: &str) -> Result<()> {
+    let fd = files::open_file(path, nix::fcntl::OFlag::O_WRONLY)?;
+    files::write_fd(&fd, path, line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::back;
+    use std::path::Path;
+
+    #[test]
+    fn lines_back() {
+        let path = |name: &str| Path::new("/x").join(name);
+        assert_eq!(back(&path("memory.max"), "max\n", "5\n"), ["max\n"]);
+        assert_eq!(back(&path("cpuset.cpus"), "", "0\n"), ["\n"]);
+        let old = "8:0 rbps=1 wbps=max riops=max wiops=max\n";
+        let now =
+            "8:0 rbps=2 wbps=max riops=max wiops=max\n8:16 rbps=2 wbps=max riops=max wiops=max\n";
+        assert_eq!(
+            back(&path("io.max"), old, now),
+            ["8:16 rbps=max wbps=max riops=max wiops=max", old.trim_end()]
+        );
+        assert_eq!(back(&path("blkio.throttle.read_bps_device"), "", "8:0 5\n"), ["8:0 0"]);
+    }
+}
