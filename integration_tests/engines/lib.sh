@@ -81,7 +81,7 @@ normalise() {
 
 # terminal COMMAND...: runs it with a terminal, on which nobody types
 terminal() {
-    mkfifo keys && script -qec "$(printf '%q ' "$@")" /dev/null <> keys
+    mkfifo keys && SHELL=$BASH script -qec "$(printf '%q ' "$@")" /dev/null <> keys
 }
 
 # until_is VALUE COMMAND...: waits until COMMAND prints VALUE, and prints what it said last.
@@ -94,6 +94,9 @@ until_is() {
     echo "$said"
 }
 export -f terminal until_is
+
+# Without it images are copied: slow, but the same for the runtime.
+can_overlay() { grep -qw overlay /proc/filesystems || modprobe -q overlay; }
 
 # A bridge needs two kinds of network device; where they are not there, containers have only `lo`.
 can_bridge() {
