@@ -2,6 +2,7 @@
 # make demo       build, then run a container from a bundle made on the spot
 # make test       all tests that this host allows; says at the end what it left out
 # make test-hosts those that depend on the kind of host, once on each kind (root; builds a host)
+# make test-engines  Docker, Podman, containerd and others with onggi as their runtime (root)
 # make help       the other targets
 
 MAKEFLAGS += --no-print-directory
@@ -19,7 +20,7 @@ export ONGGI_TARGET := $(TARGET)
 export ONGGI_BIN := $(BIN)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-hosts conformance bench lint fmt pages clean install uninstall help tools
+.PHONY: build demo test test-hosts test-engines conformance bench lint fmt pages clean install uninstall help tools
 
 tools:
 	@scripts/bootstrap build
@@ -35,6 +36,10 @@ test:
 
 test-hosts:
 	@scripts/test hosts
+
+# ENGINES="docker podman", HOSTS="native systemd": only these. RUNTIME=BINARY: another one than onggi.
+test-engines:
+	@scripts/test engines
 
 # RUNTIME=BINARY runs the suite with another runtime, for comparison only.
 conformance: $(if $(RUNTIME),,build)
@@ -73,5 +78,5 @@ uninstall:
 		$(SHARE)/zsh/site-functions/_onggi $(SHARE)/fish/vendor_completions.d/onggi.fish
 
 help:
-	@echo 'build (default)  demo  test  test-hosts  conformance [RUNTIME=BINARY]  bench [VIEW=v1|v2|native ROUNDS=N JSON=FILE]'
+	@echo 'build (default)  demo  test  test-hosts  test-engines [ENGINES=... HOSTS=... RUNTIME=BINARY]  conformance [RUNTIME=BINARY]  bench [VIEW=v1|v2|native ROUNDS=N JSON=FILE]'
 	@echo 'lint  fmt  pages  clean  install [PREFIX=/usr/local DESTDIR=]  uninstall'

@@ -113,7 +113,7 @@ const CASES: &[Case] = &[
     case(
         "executable is a directory",
         |b| set(b, "/process/args", json!(["/tmp"])),
-        &["/tmp", "permission denied|is a directory"],
+        &["exec: \"/tmp\": permission denied"],
     ),
     strict("relative cwd", |b| set(b, "/process/cwd", json!("tmp")), &["cwd", "absolute"]),
     case("empty cwd", |b| set(b, "/process/cwd", json!("")), &["cwd|Cwd"]),

@@ -1,7 +1,8 @@
 //! Mounts of type cgroup, on v1 and v2, with and without a cgroup namespace.
 
-use integration_tests::{Bundle, Cgroups, View, need_root, without_namespace};
+use integration_tests::{Bundle, Cgroups, View, need_root, run, skip, without_namespace};
 use serde_json::json;
+use std::process::Command;
 
 fn bundle(private: bool, args: &[&str]) -> Bundle {
     let mut bundle = Bundle::new(args);
@@ -101,4 +102,34 @@ fn in_a_user_namespace() {
     let mut bundle = bundle(true, &["check"]);
     bundle.user_namespace();
     bundle.run_check();
+}
+
+/// The options are those of each hierarchy, too. Its mounts come from the host's, of which they are
+/// slaves otherwise.
+#[test]
+fn hierarchies_have_the_propagation_that_is_asked_for() {
+    need_root!();
+    if Cgroups::detect().view() == View::V2 {
+        skip!("the host has no v1 hierarchies");
+    }
+    for (option, wanted) in [("rprivate", ""), ("rslave", "master:")] {
+        let mut bundle = bundle(false, &["cat", "/proc/self/mountinfo"]);
+        let last = bundle.config["mounts"].as_array().map_or(0, |m| m.len() - 1);
+        let options = json!(["nosuid", "noexec", "nodev", "relatime", "ro", option]);
+        bundle.set(&format!("/mounts/{last}/options"), options);
+        bundle.write();
+        let runtime = bundle.command(&["run", "--bundle", &bundle.path(), &bundle.id]);
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "shared"]).arg(runtime.get_program());
+        let output = run(command.args(runtime.get_args()));
+        let mut seen = 0;
+        for line in output.ok().lines().filter(|line| line.contains(" - cgroup cgroup ")) {
+            let tags = line.split(" - ").next().unwrap_or_default().split(' ').skip(6);
+            let tags = tags.collect::<Vec<_>>().join(" ");
+            assert!(tags.starts_with(wanted) && (tags.is_empty() == wanted.is_empty()), "{line}");
+            seen += 1;
+        }
+        assert!(seen > 1, "{output}");
+        bundle.assert_clean();
+    }
 }

@@ -1,11 +1,12 @@
 //! Attacks by a hostile root file system: links and races at the paths that the runtime makes,
 //! mounts and writes. A refusal is as good as a safe container; the host must be as it was.
 
-use integration_tests::{Bundle, Canary, Peer, differs, mount, need_root, peer};
+use integration_tests::{Bundle, Canary, Peer, differs, mount, need_root, peer, run, runtimetest};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// The destination in the rootfs is a link to the canary; the mount must land inside or fail.
@@ -338,4 +339,35 @@ fn cgroup_mount_that_is_read_only_cannot_be_written() {
         "{output}"
     );
     bundle.assert_clean();
+}
+
+/// A mount over a masked path or a device of the container must not cover the device of the host, as
+/// it would if the two were peers. On most hosts /dev is shared.
+#[test]
+fn devices_in_the_container_are_no_peers_of_the_hosts() {
+    need_root!();
+    // The second time as before Linux 5.12.
+    for (user_namespace, missing) in
+        [(false, "none"), (false, "mount_setattr"), (true, "none"), (true, "mount_setattr")]
+    {
+        let mut bundle = Bundle::new(&["cat", "/proc/self/mountinfo"]);
+        bundle.set("/linux/maskedPaths", json!(["/proc/keys", "/proc/timer_list", "/proc/acpi"]));
+        if user_namespace {
+            bundle.user_namespace();
+        }
+        bundle.write();
+        let runtime = bundle.command(&["run", "--bundle", &bundle.path(), &bundle.id]);
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "shared"]);
+        if missing != "none" {
+            command.arg(runtimetest()).args(["without", missing]);
+        }
+        command.arg(runtime.get_program());
+        let output = run(command.args(runtime.get_args()));
+        let mounts = output.ok();
+        assert!(mounts.lines().filter(|line| line.contains(" /null ")).count() >= 2, "{mounts}");
+        let shared: Vec<_> = mounts.lines().filter(|line| line.contains(" shared:")).collect();
+        assert!(shared.is_empty(), "{user_namespace} {missing} {shared:#?}");
+        bundle.assert_clean();
+    }
 }

@@ -70,8 +70,9 @@ impl CgroupMount<'_> {
                 bind(&view.host_dir)?
             };
             let attributes = ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC | readonly;
-            let attr = MountAttr::attributes(attributes, 0);
-            attach_with(tree.as_fd(), target.as_fd(), &[(attr, false)], &destination)?;
+            let attr = (MountAttr::attributes(attributes, 0), false);
+            let changes: Vec<Change> = std::iter::once(attr).chain(changes.clone()).collect();
+            attach_with(tree.as_fd(), target.as_fd(), &changes, &destination)?;
         }
         for (link, text) in &self.views.symlinks {
             let path = entry.destination.join(link);

@@ -114,7 +114,7 @@ fn bind_node(root: &Root, device: &Device, source: Option<&OwnedFd>) -> Result<(
         }
     };
     let target = root.make_file(&device.path).map_err(fail)?;
-    sys::mount::attach(source.as_fd(), target.as_fd()).map_err(fail)
+    prepared::attach_device(source.as_fd(), target.as_fd(), &device.path)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the host's own /proc, before the root is changed")]

@@ -86,6 +86,8 @@ fn look_up(name: &str, env: &[String]) -> std::result::Result<String, String> {
     if name.contains('/') {
         return executable(name).map(|()| name.to_owned()).map_err(|errno| match errno {
             Errno::ENOENT | Errno::ENOTDIR => format!("stat {name}: {}", errno_text(errno)),
+            // Older engines take only the first two words for exit status 126.
+            Errno::EISDIR => "permission denied (is a directory)".to_owned(),
             other => errno_text(other),
         });
     }

@@ -19,8 +19,11 @@ pub(super) fn mask(root: &Root, paths: &[PathBuf], prepared: &Prepared) -> Resul
         let fail = |errno| Error::os("mask path", path, errno);
         let is_dir =
             fstat(&target).map_err(fail)?.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits();
-        let cover = if is_dir { masks.empty_directory() } else { masks.null_device() };
-        mount::attach(cover?.as_fd(), target.as_fd()).map_err(fail)?;
+        if is_dir {
+            mount::attach(masks.empty_directory()?.as_fd(), target.as_fd()).map_err(fail)?;
+        } else {
+            prepared::attach_device(masks.null_device()?.as_fd(), target.as_fd(), path)?;
+        }
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What the runtime opens for the container process before the clone.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -8,10 +8,12 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, SFlag, fstat, makedev};
 use sys::mount::{self, MountAttr};
 
+use super::attach::attach_with;
 use super::filter::Filter;
 use crate::error::{Error, Result};
 use crate::plan::{Device, DeviceKind, MountKind, Namespace, Plan, Propagation, Rootfs};
 
+const PRIVATE: u64 = nix::libc::MS_PRIVATE;
 const SLAVE: u64 = nix::libc::MS_SLAVE;
 const SHARED: u64 = nix::libc::MS_SHARED;
 
@@ -107,6 +109,16 @@ pub(crate) fn clone_source(source: &Path, recursive: bool) -> Result<OwnedFd> {
         .map_err(|errno| Error::os("open mount source", source, errno))
 }
 
+/// Attaches a mount of a host's device, or a copy of one. It is no longer a peer of the host's mounts:
+/// what a container with `CAP_SYS_ADMIN` mounts over it would cover the device of the host as well.
+pub(crate) fn attach_device(
+    device: BorrowedFd<'_>,
+    target: BorrowedFd<'_>,
+    path: &Path,
+) -> Result<()> {
+    attach_with(device, target, &[(MountAttr::propagation(PRIVATE), false)], path)
+}
+
 /// The host's null device as a detached mount; what is at /dev/null must be it.
 pub(crate) fn clone_null() -> Result<OwnedFd> {
     clone_node(Path::new("/dev/null"), SFlag::S_IFCHR, makedev(1, 3))
@@ -148,7 +160,7 @@ pub(super) fn clone_rootfs(directory: &OwnedFd, rootfs: &Rootfs) -> Result<Owned
     let propagation = building_propagation(rootfs);
     let attr = MountAttr::propagation(propagation.kind);
     match mount::set_attributes(tree.as_fd(), attr, true) {
-        // Before Linux 5.12; the whole namespace was made slave already.
+        // Before Linux 5.12 only once it is attached.
         Ok(()) | Err(Errno::ENOSYS) => Ok(tree),
         Err(errno) => Err(Error::os("set propagation of", &rootfs.path, errno)),
     }

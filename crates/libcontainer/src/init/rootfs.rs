@@ -8,7 +8,8 @@ use nix::sys::stat::{Mode, fstat};
 use sys::Root;
 use sys::mount;
 
-use super::prepared::{Prepared, clone_rootfs};
+use super::attach::{attach_with, propagation_change};
+use super::prepared::{Prepared, building_propagation, clone_rootfs};
 use crate::error::{Error, Result};
 use crate::plan::{Namespace, Plan, Rootfs};
 
@@ -58,8 +59,9 @@ pub(super) fn attach(plan: &Plan, prepared: &Prepared) -> Result<Root> {
         None => clone_rootfs(&here, rootfs)?,
     };
     if owned {
-        mount::attach(tree.as_fd(), here.as_fd())
-            .map_err(|errno| Error::os("mount rootfs at", &rootfs.path, errno))?;
+        // What the runtime has copied may still be a peer of the host's mount, before Linux 5.12.
+        let change = propagation_change(building_propagation(rootfs));
+        attach_with(tree.as_fd(), here.as_fd(), &[change], &rootfs.path)?;
     }
     Ok(Root::new(tree))
 }
