@@ -14,11 +14,13 @@ PREFIX ?= /usr/local
 ROUNDS ?= 20
 VIEW ?= v2
 
+# What `--version` says; empty outside of a git checkout.
+export ONGGI_COMMIT := $(or $(ONGGI_COMMIT),$(shell git describe --always --dirty --long 2> /dev/null))
 export ONGGI_TARGET := $(TARGET)
 export ONGGI_BIN := $(BIN)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-hosts conformance bench lint fmt clean install uninstall help tools
+.PHONY: build demo test test-hosts conformance runc-tests bench lint fmt clean install uninstall help tools
 
 tools:
 	@scripts/bootstrap build
@@ -38,6 +40,11 @@ test-hosts:
 # RUNTIME=BINARY runs the suite with another runtime, for comparison only.
 conformance: $(if $(RUNTIME),,build)
 	@integration_tests/suites/runtime-tools/run $(if $(RUNTIME),--compare "$(RUNTIME)",$(BIN)/onggi)
+
+# runc's own tests, from a checkout of its repository: RUNC_SRC=DIR [FILES="exec.bats kill.bats"] [RUNTIME=BINARY].
+runc-tests: $(if $(RUNTIME),,build)
+	@test -n "$(RUNC_SRC)" || { echo "RUNC_SRC=DIR must name a checkout of opencontainers/runc" >&2; exit 2; }
+	@integration_tests/suites/runc/run $(if $(RUNTIME),--compare "$(RUNTIME)",$(BIN)/onggi) "$(RUNC_SRC)" $(FILES)
 
 # Peers: CRUN=, RUNC=, YOUKI= (paths), or those in PATH. VIEW=v1|v2|native, ROUNDS=N, JSON=FILE.
 bench: build
@@ -62,5 +69,6 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/onggi
 
 help:
-	@echo 'build (default)  demo  test  test-hosts  conformance [RUNTIME=BINARY]  bench [VIEW=v1|v2|native ROUNDS=N JSON=FILE]'
+	@echo 'build (default)  demo  test  test-hosts  conformance [RUNTIME=BINARY]'
+	@echo 'bench [VIEW=v1|v2|native ROUNDS=N JSON=FILE]  runc-tests RUNC_SRC=DIR [FILES="NAME.bats ..." RUNTIME=BINARY]'
 	@echo 'lint  fmt  clean  install [PREFIX=/usr/local DESTDIR=]  uninstall'
