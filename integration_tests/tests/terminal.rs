@@ -191,3 +191,20 @@ fn input_that_nobody_reads_does_not_hold_up_the_end() {
     output.exits(0);
     bundle.assert_clean();
 }
+
+/// What goes to a pipe or a file is what the program wrote; a terminal gets its line ends from itself.
+#[test]
+fn output_that_goes_elsewhere_has_plain_line_ends() {
+    need_root!();
+    differs!(Crun | Youki, "passes on what the container's terminal makes of it");
+    let mut bundle = Bundle::new(&["all", "echo", "one", "--", "echo", "two"]);
+    bundle.set("/process/terminal", json!(true));
+    // The program may be faster than the runtime: more than once.
+    for _ in 0..10 {
+        assert_eq!(bundle.run().ok(), "one\ntwo\n");
+    }
+    bundle.set("/process/terminal", json!(false)).args(&["/runtimetest", "sleep", "100"]);
+    bundle.up();
+    assert_eq!(bundle.exec_with(&["--tty"], &["echo", "exec"]).ok(), "exec\n");
+    bundle.delete();
+}

@@ -1,6 +1,7 @@
 //! What leaves the runtime when a process is ready: terminal, notification descriptor, pid file,
 //! pidfd, and the limits that only the runtime may raise.
 
+use nix::sys::termios::{OutputFlags, SetArg, tcgetattr, tcsetattr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -22,12 +23,27 @@ pub(super) fn deliver_console(
     master: OwnedFd,
     socket: Option<&OwnedFd>,
 ) -> Result<Option<OwnedFd>> {
-    let Some(socket) = socket else { return Ok(Some(master)) };
+    let Some(socket) = socket else {
+        plain_line_ends(&master)?;
+        return Ok(Some(master));
+    };
     let fail = |errno| Error::os("send terminal to", "console socket", errno);
     let number = sys::tty::number(master.as_fd()).map_err(fail)?;
     let name = format!("/dev/pts/{number}");
     sys::socket::send(socket.as_fd(), name.as_bytes(), &[master.as_fd()]).map_err(fail)?;
     Ok(None)
+}
+
+/// Has the terminal leave line ends as the program writes them: what is copied to a pipe or a file is to
+/// have no others, and on another terminal that one makes them. The program does not run yet, so
+/// nothing of it is lost and nothing it chooses is changed.
+fn plain_line_ends(master: &OwnedFd) -> Result<()> {
+    let change = || {
+        let mut settings = tcgetattr(master)?;
+        settings.output_flags.remove(OutputFlags::ONLCR);
+        tcsetattr(master, SetArg::TCSANOW, &settings)
+    };
+    change().map_err(|errno| Error::os("set up", "terminal", errno))
 }
 
 /// Sends the process's pidfd to the socket at `path`, with `what` it is.
