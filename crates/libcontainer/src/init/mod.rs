@@ -14,6 +14,7 @@ mod credentials;
 mod devices;
 mod exec;
 mod filter;
+mod inherited;
 mod join;
 mod mounts;
 mod paths;
@@ -208,8 +209,10 @@ fn build_rootfs(context: &InitContext<'_>, root: &Root) -> Result<Option<console
     let plan = context.plan;
     let mounter = mounts::Mounter {
         root,
+        rootfs: &plan.rootfs.path,
         prepared: &context.prepared,
         cgroup_views: &context.cgroup_views,
+        user_namespace: plan.namespaces.user != Namespace::Inherit,
         own_cgroup_namespace: plan.namespaces.cgroup != Namespace::Inherit,
     };
     let late = mounter.mount_all(&plan.mounts)?;

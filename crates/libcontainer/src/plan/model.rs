@@ -176,6 +176,9 @@ pub enum MountKind {
         source: PathBuf,
         /// `rbind`: with everything mounted below the source.
         recursive: bool,
+        /// Attributes of the source that the mount is not to have, where the kernel lets go of them: in
+        /// a user namespace it may not.
+        unnamed: u64,
     },
     /// A new instance of a file system.
     Filesystem {
