@@ -7,6 +7,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod attach;
+mod bare;
 mod cgroup_mounts;
 mod console;
 mod copy_up;
@@ -138,7 +139,7 @@ fn set_up(
     // After the hooks, which may change what is there, and while the host's /proc is in reach.
     paths::mask(&root, &plan.masked_paths, &context.prepared)?;
     paths::make_readonly(&root, &plan.readonly_paths)?;
-    pivot::enter(&root, plan, context.options.no_pivot)?;
+    pivot::enter(&root, &proc, plan, context.options.no_pivot)?;
     system::set_names(plan)?;
     system::write_sysctls(&proc, &plan.sysctl)?;
     if let Some(terminal) = terminal {
