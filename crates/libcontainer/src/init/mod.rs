@@ -29,8 +29,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use sys::{Proc, Root};
 
 use crate::error::{Error, Result};
-use crate::hooks;
-use crate::plan::{Namespace, Plan};
+use crate::hooks::{self, Surroundings};
+use crate::plan::{CpuAffinity, Namespace, Plan};
 use crate::state::{State, Status};
 use crate::sync::ChildEnd;
 
@@ -135,7 +135,7 @@ fn set_up(
     }
     let terminal = build_rootfs(context, &root)?;
     let proc = Proc::open().map_err(|errno| Error::os("open private", "proc", errno))?;
-    run_hooks(context, channel)?;
+    run_hooks(context, &root, channel)?;
     // After the hooks, which may change what is there, and while the host's /proc is in reach.
     paths::mask(&root, &plan.masked_paths, &context.prepared)?;
     paths::make_readonly(&root, &plan.readonly_paths)?;
@@ -237,7 +237,7 @@ fn build_rootfs(context: &InitContext<'_>, root: &Root) -> Result<Option<console
     Ok(terminal)
 }
 
-fn run_hooks(context: &InitContext<'_>, channel: &ChildEnd) -> Result<()> {
+fn run_hooks(context: &InitContext<'_>, root: &Root, channel: &ChildEnd) -> Result<()> {
     let hooks = &context.plan.hooks;
     if !hooks.prestart.is_empty() || !hooks.create_runtime.is_empty() {
         channel.hooks()?;
@@ -246,6 +246,8 @@ fn run_hooks(context: &InitContext<'_>, channel: &ChildEnd) -> Result<()> {
         return Ok(());
     }
     let state = context.state.for_hooks(Status::Created, std::process::id().cast_signed());
+    // As in runc, they begin in the root file system.
+    nix::unistd::fchdir(root).map_err(|errno| Error::os("chdir to", "rootfs", errno))?;
     hooks::run_all("createContainer", &hooks.create_container, &state)
 }
 
@@ -275,7 +277,13 @@ fn last_steps(
     let hooks = &context.plan.hooks.start_container;
     if !hooks.is_empty() {
         let state = context.state.for_hooks(Status::Created, std::process::id().cast_signed());
-        hooks::run_all("startContainer", hooks, &state)?;
+        // The program's filter holds for them, too, though it is not loaded yet.
+        let late = executable.late_filter(process, context.prepared.filter.as_ref());
+        let surroundings = Surroundings {
+            env: executable.env(),
+            filter: late.map(|filter| (filter.program.as_slice(), filter.flags)),
+        };
+        hooks::run_all_in(&surroundings, "startContainer", hooks, &state)?;
     }
     executable.exec(process, context.prepared.filter.as_ref())
 }

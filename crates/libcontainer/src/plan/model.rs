@@ -350,8 +350,9 @@ pub struct Hook {
     pub path: PathBuf,
     /// argv, with argv\[0\]; empty stands for the path alone.
     pub args: Vec<String>,
-    /// The whole environment of the hook.
-    pub env: Vec<String>,
+    /// The whole environment of the hook. `None` stands for none at all, for a startContainer hook
+    /// for that of the process.
+    pub env: Option<Vec<String>>,
     /// Seconds after which it is killed and counts as failed; at least 1.
     pub timeout: Option<u64>,
 }

@@ -140,7 +140,7 @@ fn hooks() {
     let want = Hook {
         path: "/h".into(),
         args: vec!["h".into(), "x".into()],
-        env: vec!["A=1".into()],
+        env: Some(vec!["A=1".into()]),
         timeout: Some(3),
     };
     assert_eq!(plan.hooks.create_runtime, [want]);
