@@ -5,6 +5,7 @@
 //! joined network namespace the host's own, do the mappings of a joined user namespace agree) is left to
 //! the launch.
 
+mod affinity;
 mod capabilities;
 mod cgroup;
 mod check;

@@ -277,6 +277,19 @@ pub struct Process {
     pub scheduler: Option<Scheduler>,
     /// `ioPriority` as the value of ioprio_set(2).
     pub io_priority: Option<u32>,
+    /// `execCPUAffinity`; nothing in it stands for every CPU that the cgroup has.
+    #[serde(default)]
+    pub exec_affinity: CpuAffinity,
+}
+
+/// On which CPUs a process runs that is put into a running container. Masks have CPU N in bit N % 64
+/// of word N / 64.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpuAffinity {
+    /// Before it is in the container's cgroup.
+    pub initial: Option<Vec<u64>>,
+    /// From then on.
+    pub last: Option<Vec<u64>>,
 }
 
 /// The five capability sets as bit masks, bit N for capability N of capabilities(7).
