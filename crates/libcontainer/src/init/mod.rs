@@ -149,6 +149,10 @@ fn set_up(
     drop(root);
     channel.wait_go()?;
     let keep = gate.descriptors();
+    if matches!(gate, StartGate::Fifos { .. }) {
+        // Whoever tells a created container to end need not kill it.
+        sys::prctl::end_on_signals().map_err(|errno| Error::os("handle", "signals", errno))?;
+    }
     let Some(process) = &plan.process else {
         drop(proc);
         outlive_runtime()?;
