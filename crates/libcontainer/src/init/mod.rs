@@ -166,12 +166,20 @@ fn set_up(
         filter: context.prepared.filter.as_ref(),
         personality: plan.personality,
         preserve_fds: context.options.preserve_fds,
+        // The first process of a container has none of its own.
+        affinity: CpuAffinity::default(),
+        cpuset: plan.resources.cpuset.cpus.is_some(),
+        last_words: "init: closing the pipe to signal completion",
     };
     credentials::confine(process, setting, channel).map(Some)
 }
 
 /// The very first calls of any process the runtime makes.
 fn begin(channel: &ChildEnd, join_files: &[libcgroups::JoinFile], wait_first: bool) -> Result<()> {
+    crate::debug(|| {
+        let cpus = sys::sched::affinity().ok().and_then(|mask| mask.first().copied());
+        format!("nsexec container setup: affinity: {:#x}", cpus.unwrap_or_default())
+    });
     // Dies with the runtime until it is handed over; the socket's end covers the moments after a
     // change of user, which clears this.
     sys::prctl::set_parent_death_signal(nix::libc::SIGKILL)
@@ -186,6 +194,7 @@ fn begin(channel: &ChildEnd, join_files: &[libcgroups::JoinFile], wait_first: bo
     // Nobody in the container may look into the runtime's memory or descriptors.
     sys::prctl::set_dumpable(false).map_err(|errno| Error::os("set non-dumpable", "", errno))?;
     nix::sys::stat::umask(nix::sys::stat::Mode::empty());
+    crate::debug(|| "child process in init()".into());
     Ok(())
 }
 

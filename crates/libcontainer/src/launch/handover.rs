@@ -102,8 +102,8 @@ impl<'a> Listener<'a> {
         let fail = |op: &'static str| move |errno| Error::os(op, path, errno);
         let listener = sys::pidfd::get_fd(launched.pidfd.as_fd(), number)
             .map_err(fail("copy notification descriptor for"))?;
-        let socket =
-            sys::socket::connect_stream(path).map_err(fail("connect to seccomp listener"))?;
+        let socket = sys::socket::connect_stream(path)
+            .map_err(fail("failed to connect with seccomp agent"))?;
         let message = serde_json::json!({
             "ociVersion": state.oci_version,
             "fds": ["seccompFd"],
