@@ -327,3 +327,24 @@ fn closed_standard_output_is_a_failure_not_a_crash() {
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).contains("broken pipe"), "{}", err(&output));
 }
+
+/// Who looks for runc by its name finds it.
+#[test]
+fn called_as_runc() {
+    let dir = Dir::new("as-runc");
+    let name = dir.path("runc");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_onggi"), &name).unwrap();
+    let call = |words: &[&str]| Command::new(&name).args(words).output().expect("run");
+    let output = call(&["--version"]);
+    assert!(out(&output).starts_with("runc version 0."), "{}", out(&output));
+    let output = call(&["--help"]);
+    assert!(out(&output).starts_with("NAME:\n   runc - Open Container Initiative runtime\n"));
+    let output = call(&["delete", "--help"]);
+    assert!(out(&output).contains("\n   runc delete [command options]"), "{}", out(&output));
+    let output = call(&["run", "-b", &dir.path("none"), "id"]);
+    assert_eq!(code(&output), 1);
+    assert!(err(&output).contains("runc run failed: "), "{}", err(&output));
+    let output = call(&["state"]);
+    assert!(err(&output).contains("runc: \\\"state\\\" requires exactly 1"), "{}", err(&output));
+    assert!(out(&onggi(&["--version"])).starts_with("onggi version "));
+}
