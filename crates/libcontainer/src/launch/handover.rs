@@ -1,9 +1,12 @@
 //! What leaves the runtime when a process is ready: terminal, notification descriptor, pid file,
 //! pidfd, and the limits that only the runtime may raise.
 
-use nix::sys::termios::{OutputFlags, SetArg, tcgetattr, tcsetattr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::termios::{OutputFlags, SetArg, tcgetattr, tcsetattr};
 
 use crate::error::{Error, Result};
 use crate::plan::{Plan, Rlimit};
@@ -11,11 +14,26 @@ use crate::state::{State, Status, replace};
 
 use super::Launched;
 
+/// How long a console socket may be in coming.
+const CONSOLE_PATIENCE: Duration = Duration::from_millis(500);
+
 /// Connects to the socket that will get the terminal, before anything else is done: a wrong path
 /// must not cost a half-made container.
+///
+/// One that nobody listens at yet is waited for a moment: whoever starts the listener and the runtime one
+/// right after the other has got used to slow runtimes.
 pub(super) fn connect_console(path: &Path) -> Result<OwnedFd> {
-    sys::socket::connect_stream(path)
-        .map_err(|errno| Error::os("connect to console socket", path, errno))
+    let end = Instant::now() + CONSOLE_PATIENCE;
+    loop {
+        match sys::socket::connect_stream(path) {
+            Err(Errno::ENOENT | Errno::ECONNREFUSED) if Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            other => {
+                return other.map_err(|errno| Error::os("connect to console socket", path, errno));
+            }
+        }
+    }
 }
 
 /// Sends the terminal to the console socket, or gives it back where there is none.
