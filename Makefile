@@ -11,6 +11,7 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 TARGET := $(shell uname -m)-unknown-linux-musl
 BIN := $(CARGO_TARGET_DIR)/$(TARGET)/release
 PREFIX ?= /usr/local
+SHARE = $(DESTDIR)$(PREFIX)/share
 ROUNDS ?= 20
 VIEW ?= v2
 
@@ -20,7 +21,7 @@ export ONGGI_TARGET := $(TARGET)
 export ONGGI_BIN := $(BIN)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-hosts conformance runc-tests bench lint fmt clean install uninstall help tools
+.PHONY: build demo test test-hosts conformance runc-tests bench lint fmt pages clean install uninstall help tools
 
 tools:
 	@scripts/bootstrap build
@@ -57,6 +58,10 @@ lint: tools
 fmt:
 	cargo fmt --all
 
+# Writes man/ and completions/ anew, from the definitions of verbs and flags.
+pages: tools
+	UPDATE=1 cargo test --target $(TARGET) -p onggi --bin onggi pages::
+
 clean:
 	cargo clean
 
@@ -64,11 +69,17 @@ clean:
 install:
 	@test -x $(BIN)/onggi || { echo "nothing to install yet: run make first" >&2; exit 1; }
 	install -D -m 755 $(BIN)/onggi $(DESTDIR)$(PREFIX)/bin/onggi
+	install -D -m 644 -t $(SHARE)/man/man1 man/*.1
+	install -D -m 644 completions/onggi.bash $(SHARE)/bash-completion/completions/onggi
+	install -D -m 644 -t $(SHARE)/zsh/site-functions completions/_onggi
+	install -D -m 644 -t $(SHARE)/fish/vendor_completions.d completions/onggi.fish
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/onggi
+	rm -f $(DESTDIR)$(PREFIX)/bin/onggi $(SHARE)/bash-completion/completions/onggi \
+		$(patsubst man/%,$(SHARE)/man/man1/%,$(wildcard man/*.1)) \
+		$(SHARE)/zsh/site-functions/_onggi $(SHARE)/fish/vendor_completions.d/onggi.fish
 
 help:
 	@echo 'build (default)  demo  test  test-hosts  conformance [RUNTIME=BINARY]'
 	@echo 'bench [VIEW=v1|v2|native ROUNDS=N JSON=FILE]  runc-tests RUNC_SRC=DIR [FILES="NAME.bats ..." RUNTIME=BINARY]'
-	@echo 'lint  fmt  clean  install [PREFIX=/usr/local DESTDIR=]  uninstall'
+	@echo 'lint  fmt  pages  clean  install [PREFIX=/usr/local DESTDIR=]  uninstall'

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::host::protect_descriptors;
 use super::options::check_id;
-use super::{Container, Runtime, cgroup_error, or_frozen_parent, signal_all, wait_gone};
+use super::{
+    Container, Runtime, cgroup_error, for_each, matching, or_frozen_parent, signal_all, wait_gone,
+};
 use crate::error::{Error, Result};
 use crate::hooks;
 use crate::state::{State, StateDir, Status};
@@ -52,6 +54,18 @@ pub fn delete(runtime: &Runtime, id: &str, force: bool) -> Result<()> {
         }
     }
     remove(&container.dir, &container.state)
+}
+
+/// [`delete`] for every container whose id matches `pattern` (see [`matching`]).
+///
+/// # Errors
+/// Of each container that could not be deleted; the others have been.
+pub fn delete_matching(runtime: &Runtime, pattern: &str, force: bool) -> Result<()> {
+    for_each(&matching(runtime, pattern)?, |id| match delete(runtime, id, force) {
+        // Somebody else was faster.
+        Err(_) if !StateDir::new(&runtime.root, id).exists() => Ok(()),
+        other => other,
+    })
 }
 
 /// Kills the first process and all others of the container.
