@@ -16,11 +16,13 @@ SHARE = $(DESTDIR)$(PREFIX)/share
 ROUNDS ?= 20
 VIEW ?= v2
 
+# What `--version` says; empty outside of a git checkout.
+export ONGGI_COMMIT := $(or $(ONGGI_COMMIT),$(shell git describe --always --dirty --long 2> /dev/null))
 export ONGGI_TARGET := $(TARGET)
 export ONGGI_BIN := $(BIN)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-hosts test-engines conformance bench lint fmt pages clean install uninstall help tools
+.PHONY: build demo test test-hosts test-engines conformance runc-tests bench lint fmt pages clean install uninstall help tools
 
 tools:
 	@scripts/bootstrap build
@@ -44,6 +46,11 @@ test-engines:
 # RUNTIME=BINARY runs the suite with another runtime, for comparison only.
 conformance: $(if $(RUNTIME),,build)
 	@integration_tests/suites/runtime-tools/run $(if $(RUNTIME),--compare "$(RUNTIME)",$(BIN)/onggi)
+
+# runc's own tests, from a checkout of its repository: RUNC_SRC=DIR [FILES="exec.bats kill.bats"] [RUNTIME=BINARY].
+runc-tests: $(if $(RUNTIME),,build)
+	@test -n "$(RUNC_SRC)" || { echo "RUNC_SRC=DIR must name a checkout of opencontainers/runc" >&2; exit 2; }
+	@integration_tests/suites/runc/run $(if $(RUNTIME),--compare "$(RUNTIME)",$(BIN)/onggi) "$(RUNC_SRC)" $(FILES)
 
 # Peers: CRUN=, RUNC=, YOUKI= (paths), or those in PATH. VIEW=v1|v2|native, ROUNDS=N, JSON=FILE.
 bench: build
@@ -78,5 +85,6 @@ uninstall:
 		$(SHARE)/zsh/site-functions/_onggi $(SHARE)/fish/vendor_completions.d/onggi.fish
 
 help:
-	@echo 'build (default)  demo  test  test-hosts  test-engines [ENGINES=... HOSTS=... RUNTIME=BINARY]  conformance [RUNTIME=BINARY]  bench [VIEW=v1|v2|native ROUNDS=N JSON=FILE]'
+	@echo 'build (default)  demo  test  test-hosts  test-engines [ENGINES=... HOSTS=... RUNTIME=BINARY]  conformance [RUNTIME=BINARY]'
+	@echo 'bench [VIEW=v1|v2|native ROUNDS=N JSON=FILE]  runc-tests RUNC_SRC=DIR [FILES="NAME.bats ..." RUNTIME=BINARY]'
 	@echo 'lint  fmt  pages  clean  install [PREFIX=/usr/local DESTDIR=]  uninstall'

@@ -17,7 +17,7 @@ pub fn default_config(args: &[&str]) -> Value {
             "args": args,
             "env": [CONTAINER_PATH, "TERM=xterm"],
             "cwd": "/",
-            "capabilities": { "bounding": caps, "effective": caps, "permitted": caps, "ambient": caps },
+            "capabilities": { "bounding": caps, "effective": caps, "permitted": caps },
             "rlimits": [{ "type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024 }],
             "noNewPrivileges": true
         },

@@ -340,3 +340,58 @@ fn poststop_runs_after_a_failed_create() {
     assert_eq!(fs::read_to_string(&file).ok().as_deref(), Some("ran"));
     bundle.assert_clean();
 }
+
+#[test]
+fn start_container_hooks_have_the_environment_of_the_process_unless_they_name_one() {
+    need_root!();
+    differs!(Crun | Youki, "gives none");
+    let mut bundle = Bundle::new(&["true"]);
+    bundle.set("/root/readonly", json!(false));
+    bundle.push("/process/env", json!("ONE=two"));
+    // The tool's output shows in the error of a hook that fails.
+    let fails =
+        json!({ "path": "/runtimetest", "args": ["runtimetest", "all", "env", "--", "false"] });
+    bundle.set("/hooks/startContainer", json!([fails]));
+    bundle.run().fails_with(&["startContainer hook #0", "ONE=two", "HOME=/", "exit status 1"]);
+    let mut fails = fails;
+    fails["env"] = json!(["OTHER=1"]);
+    bundle.set("/hooks/startContainer", json!([fails]));
+    let output = bundle.run();
+    output.fails_with(&["OTHER=1"]);
+    assert!(!output.stderr.contains("ONE=two"), "{output}");
+}
+
+/// They run in the container, as its user: what is forbidden to the program is forbidden to them.
+#[test]
+fn start_container_hooks_are_under_the_filter() {
+    need_root!();
+    differs!(Crun | Youki, "loads it after them");
+    for no_new_privileges in [true, false] {
+        let mut bundle = Bundle::new(&["true"]);
+        bundle.set("/process/noNewPrivileges", json!(no_new_privileges));
+        bundle.set("/process/rlimits", json!([{ "type": "RLIMIT_CORE", "soft": 0, "hard": 0 }]));
+        bundle.set(
+            "/linux/seccomp",
+            json!({
+                "defaultAction": "SCMP_ACT_ALLOW",
+                "syscalls": [{ "names": ["mkdirat"], "action": "SCMP_ACT_KILL_PROCESS" }]
+            }),
+        );
+        bundle.set(
+            "/hooks/startContainer",
+            json!([{ "path": "/runtimetest", "args": ["runtimetest", "syscall", "mkdirat"] }]),
+        );
+        bundle.run().fails_with(&["startContainer hook #0", "signal: bad system call"]);
+        bundle.assert_clean();
+    }
+}
+
+#[test]
+fn create_container_hooks_begin_in_the_rootfs() {
+    need_root!();
+    differs!(Youki, "begins in the bundle");
+    let mut bundle = Bundle::new(&["ls", "/tmp"]);
+    let hook = json!({ "path": "/bin/sh", "args": ["sh", "-c", "echo here > ./tmp/from-hook"] });
+    bundle.set("/hooks/createContainer", json!([hook]));
+    assert!(bundle.run().ok().contains("from-hook"));
+}

@@ -265,3 +265,25 @@ fn start_stop_of_a_quick_process_never_hangs() {
     }
     assert!(begin.elapsed() < Duration::from_secs(30));
 }
+
+/// As the first process of its pid namespace it would not hear of them by itself.
+#[test]
+fn a_created_container_ends_on_signals() {
+    need_root!();
+    differs!(Crun | Youki, "must be killed");
+    for signal in ["TERM", "INT", "HUP", "QUIT"] {
+        let bundle = Bundle::new(&["true"]);
+        bundle.create().ok();
+        bundle.kill(signal);
+        bundle.wait_status("stopped");
+        bundle.call(&["start", &bundle.id]).fails_with(&[]);
+        bundle.delete();
+        bundle.assert_clean();
+    }
+    // The program has its own say.
+    let bundle = Bundle::new(&["ignore-term"]);
+    bundle.up();
+    bundle.kill("TERM");
+    assert_eq!(bundle.status(), "running");
+    bundle.delete();
+}

@@ -284,3 +284,120 @@ fn mounts_of_the_container_never_reach_the_host() {
     assert!(!text.contains(&sub), "{text}");
     bundle.call(&["delete", "--force", &bundle.id]).ok();
 }
+
+/// Options of the mount at `destination`, seen from inside.
+fn options_of(bundle: &Bundle, destination: &str) -> Vec<String> {
+    let output = bundle.run();
+    let mut lines = output.ok().lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let found = lines.rfind(|words| words.get(4) == Some(&destination));
+    let options = found.and_then(|words| words.get(5).map(|text| (*text).to_owned()));
+    let options = options.unwrap_or_else(|| panic!("{destination} is no mount: {output}"));
+    options.split(',').map(str::to_owned).collect()
+}
+
+fn volume_with(flags: nix::mount::MsFlags, bundle: &Bundle) -> HostMount {
+    let volume = HostMount::tmpfs(bundle.dir().join("volume"));
+    let flags = flags | nix::mount::MsFlags::MS_BIND | nix::mount::MsFlags::MS_REMOUNT;
+    nix::mount::mount(None::<&str>, &volume.0, None::<&str>, flags, None::<&str>).expect("remount");
+    volume
+}
+
+/// As soon as one attribute is named, the mount has those that are named and no others; access times
+/// alone stay until a word is there for them.
+#[test]
+fn a_bind_mount_has_the_attributes_that_are_named() {
+    need_root!();
+    differs!(Crun | Youki, "keeps those of the source");
+    use nix::mount::MsFlags as Ms;
+    let mut bundle = Bundle::new(&["cat", "/proc/self/mountinfo"]);
+    let source = bundle.dir().join("volume").to_string_lossy().into_owned();
+    bundle.set("/root/readonly", json!(false));
+    let last = bundle.config["mounts"].as_array().map_or(0, Vec::len);
+    bundle.push("/mounts", json!({}));
+    let flags = Ms::MS_RDONLY | Ms::MS_NOSUID | Ms::MS_NODEV | Ms::MS_NOATIME;
+    let _volume = volume_with(flags, &bundle);
+    for (options, want) in [
+        (&["bind"][..], &["ro", "nosuid", "nodev", "noatime"][..]),
+        (&["bind", "rprivate"], &["ro", "nosuid", "nodev", "noatime"]),
+        (&["bind", "exec"], &["rw", "noatime"]),
+        (&["bind", "nodev"], &["rw", "nodev", "noatime"]),
+        (&["bind", "ro", "noexec"], &["ro", "noexec", "noatime"]),
+        (&["bind", "atime"], &["rw", "noatime"]),
+        (&["bind", "relatime"], &["rw", "relatime"]),
+        (&["bind", "nodiratime"], &["rw", "nodiratime", "relatime"]),
+    ] {
+        bundle.set(&format!("/mounts/{last}"), mount("/m", "bind", &source, options));
+        assert_eq!(options_of(&bundle, "/m"), want, "{options:?}");
+    }
+}
+
+/// A user namespace takes nothing from a mount that its source was given by somebody with more rights.
+#[test]
+fn a_bind_mount_in_a_user_namespace_keeps_what_its_source_has() {
+    need_root!();
+    differs!(Crun | Youki, "lets it go");
+    use nix::mount::MsFlags as Ms;
+    let mut bundle = Bundle::new(&["cat", "/proc/self/mountinfo"]);
+    let source = bundle.dir().join("volume").to_string_lossy().into_owned();
+    bundle.set("/root/readonly", json!(false)).user_namespace();
+    let last = bundle.config["mounts"].as_array().map_or(0, Vec::len);
+    bundle.push("/mounts", json!({}));
+    let _volume = volume_with(Ms::MS_RDONLY | Ms::MS_NOSUID | Ms::MS_NOATIME, &bundle);
+    for (options, want) in [
+        (&["bind"][..], &["ro", "nosuid", "noatime"][..]),
+        (&["bind", "nodev"], &["ro", "nosuid", "nodev", "noatime"]),
+        (&["bind", "noatime", "exec"], &["ro", "nosuid", "noatime"]),
+    ] {
+        bundle.set(&format!("/mounts/{last}"), mount("/m", "bind", &source, options));
+        assert_eq!(options_of(&bundle, "/m"), want, "{options:?}");
+    }
+    for options in [&["bind", "rw"][..], &["bind", "ro", "suid"], &["bind", "relatime"]] {
+        bundle.set(&format!("/mounts/{last}"), mount("/m", "bind", &source, options));
+        bundle.run().exits(1).fails_with(&["error mounting", "/m", "operation not permitted"]);
+    }
+}
+
+/// A source in the container's own root is looked up there, with what earlier mounts have put in place.
+#[test]
+fn a_source_inside_the_root_shows_earlier_mounts() {
+    need_root!();
+    differs!(Crun | Youki, "not in a user namespace");
+    for user_namespace in [false, true] {
+        let mut bundle = Bundle::new(&["all", "cat", "/b/file", "--", "cat", "/c/a/file"]);
+        bundle.set("/root/readonly", json!(false));
+        let volume = bundle.dir().join("volume");
+        fs::create_dir(&volume).expect("mkdir");
+        fs::write(volume.join("file"), "inside\n").expect("write");
+        let root = bundle.rootfs().to_string_lossy().into_owned();
+        fs::create_dir_all(bundle.rootfs().join("top/a")).expect("mkdir");
+        bundle.push("/mounts", mount("/top/a", "bind", &volume.to_string_lossy(), &["bind"]));
+        bundle.push("/mounts", mount("/b", "bind", &format!("{root}/top/a"), &["bind"]));
+        // A destination that begins with the root's own path is meant inside of it.
+        bundle.push(
+            "/mounts",
+            mount(&format!("{root}/c"), "bind", &format!("{root}/top"), &["rbind"]),
+        );
+        if user_namespace {
+            bundle.user_namespace();
+        }
+        assert_eq!(bundle.run().ok(), "inside\ninside\n", "user namespace: {user_namespace}");
+        bundle.assert_clean();
+    }
+}
+
+/// Links in a source inside of the root do not lead out of it.
+#[test]
+fn a_source_inside_the_root_stays_inside() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "follows them on the host");
+    let mut bundle = Bundle::new(&["cat", "/m/file"]);
+    bundle.set("/root/readonly", json!(false));
+    let outside = bundle.dir().join("outside");
+    fs::create_dir(&outside).expect("mkdir");
+    fs::write(outside.join("file"), "of the host").expect("write");
+    std::os::unix::fs::symlink(&outside, bundle.rootfs().join("link")).expect("symlink");
+    let source = bundle.rootfs().join("link").to_string_lossy().into_owned();
+    bundle.push("/mounts", mount("/m", "bind", &source, &["bind"]));
+    bundle.run().exits(1).fails_with(&["open mount source", "no such file or directory"]);
+    bundle.assert_clean();
+}

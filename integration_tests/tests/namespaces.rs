@@ -285,3 +285,54 @@ fn without_a_mount_namespace_nothing_is_mounted_on_the_host() {
     assert_eq!(mounts(), before);
     bundle.assert_clean();
 }
+
+/// A time namespace belongs to the user namespace that it is made with, so that who joins that one may
+/// join it, too.
+#[test]
+fn time_namespace_of_a_user_namespace() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "not in older ones");
+    let mut other = Bundle::new(&["sleep", "1000"]);
+    other.user_namespace();
+    other.push("/linux/namespaces", json!({ "type": "time" }));
+    other.set("/linux/timeOffsets", json!({ "boottime": { "secs": 5000, "nanosecs": 7 } }));
+    other.up();
+    let mut bundle = Bundle::new(&["all", "cat", "/proc/self/timens_offsets", "--", "id"]);
+    bundle.own_rootfs(100_000);
+    for (kind, link) in [("user", "user"), ("time", "time"), ("network", "net")] {
+        join(&mut bundle, kind, link, other.pid());
+    }
+    let output = bundle.run();
+    let offsets: Vec<Vec<&str>> =
+        output.ok().lines().map(|line| line.split_whitespace().collect()).collect();
+    assert!(offsets.contains(&vec!["boottime", "5000", "7"]), "{output}");
+    assert!(output.stdout.contains("uid=0 gid=0"), "{output}");
+    bundle.assert_clean();
+    other.delete();
+}
+
+/// What does not belong to the user namespace that is joined takes the runtime's own rights.
+#[test]
+fn foreign_namespace_beside_a_joined_user_namespace() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "joins them only in newer versions");
+    let foreign = Bundle::new(&["sleep", "1000"]);
+    foreign.up();
+    let mut owner = Bundle::new(&["sleep", "1000"]);
+    owner.user_namespace();
+    owner.up();
+    let mut bundle = Bundle::new(&["readlink", "/proc/self/ns/user", "/proc/self/ns/uts"]);
+    bundle.own_rootfs(100_000);
+    bundle.unset("/hostname");
+    join(&mut bundle, "user", "user", owner.pid());
+    join(&mut bundle, "uts", "uts", foreign.pid());
+    let output = bundle.run();
+    let want = [
+        namespace_link(&owner.pid().to_string(), "user"),
+        namespace_link(&foreign.pid().to_string(), "uts"),
+    ];
+    assert!(want.iter().all(|link| output.ok().contains(link)), "{output}");
+    bundle.assert_clean();
+    owner.delete();
+    foreign.delete();
+}

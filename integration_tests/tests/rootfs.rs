@@ -1,6 +1,8 @@
 //! The root file system: read-only or not, its propagation, odd places; host name and sysctl.
 
-use integration_tests::{Bundle, Peer, differs, mount, need_root, peer, without_namespace};
+use integration_tests::{
+    Bundle, Peer, Rootfs, differs, mount, need_root, peer, skip, without_namespace,
+};
 use serde_json::json;
 use std::fs;
 
@@ -204,4 +206,23 @@ fn mount_over_the_root_path_is_ordered_with_the_rest() {
     bundle.push("/mounts", mount("/tmp", "bind", &one.to_string_lossy(), &["bind"]));
     bundle.push("/mounts", mount("/tmp", "bind", &two.to_string_lossy(), &["bind"]));
     assert_eq!(bundle.run().ok(), "second\n");
+}
+
+/// What is only covered, as it is without pivot_root, must not help to a procfs without masked paths.
+#[test]
+fn no_pivot_leaves_no_bare_proc() {
+    need_root!();
+    let Some(_) = integration_tests::busybox() else { skip!("no static busybox") };
+    let mount = "unshare -mrpf mount -t proc none /proc && echo mounted";
+    let mut bundle = Bundle::with(
+        Rootfs::Busybox,
+        &["/bin/sh", "-c", &mount.replace("unshare", "busybox unshare")],
+    );
+    bundle.capabilities(&["CAP_SETFCAP"]);
+    for options in [&[][..], &["--no-pivot"]] {
+        let output = bundle.run_with(options);
+        assert!(!output.stdout.contains("mounted"), "{options:?}: {output}");
+        assert!(output.stderr.contains("mount: permission denied"), "{options:?}: {output}");
+    }
+    bundle.assert_clean();
 }

@@ -191,3 +191,45 @@ fn input_that_nobody_reads_does_not_hold_up_the_end() {
     output.exits(0);
     bundle.assert_clean();
 }
+
+/// What goes to a pipe or a file is what the program wrote; a terminal gets its line ends from itself.
+#[test]
+fn output_that_goes_elsewhere_has_plain_line_ends() {
+    need_root!();
+    differs!(
+        Runc | Crun | Youki,
+        "wants a terminal, or passes on what the container's makes of it"
+    );
+    let mut bundle = Bundle::new(&["all", "echo", "one", "--", "echo", "two"]);
+    bundle.set("/process/terminal", json!(true));
+    // The program may be faster than the runtime: more than once.
+    for _ in 0..10 {
+        assert_eq!(bundle.run().ok(), "one\ntwo\n");
+    }
+    bundle.set("/process/terminal", json!(false)).args(&["/runtimetest", "sleep", "100"]);
+    bundle.up();
+    assert_eq!(bundle.exec_with(&["--tty"], &["echo", "exec"]).ok(), "exec\n");
+    bundle.delete();
+}
+
+/// Whoever starts the listener and the runtime one right after the other must not find it too fast.
+#[test]
+fn console_socket_may_come_a_little_later() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "is only slower");
+    let mut bundle = Bundle::new(&["tty"]);
+    bundle.set("/process/terminal", json!(true));
+    bundle.write();
+    let path = bundle.dir().join("c.sock").to_string_lossy().into_owned();
+    std::thread::scope(|scope| {
+        let late = scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(100));
+            let socket = ConsoleSocket::new(bundle.dir(), "c.sock");
+            read_for(&socket.master(), "\n", SOON)
+        });
+        bundle.create_with(&["--console-socket", &path]).ok();
+        bundle.start();
+        assert!(late.join().expect("listener").contains("/dev/pts/0"));
+    });
+    bundle.delete();
+}

@@ -248,7 +248,7 @@ fn unified_without_the_controller() {
     } else {
         assert_eq!(
             e.to_string(),
-            "set unified resource \"nosuch.max\": cgroup controller \"nosuch\" is not available here"
+            "invalid configuration: set unified resource \"nosuch.max\": cgroup controller \"nosuch\" is not available in the v2 hierarchy"
         );
     }
 }

@@ -29,6 +29,8 @@ pub enum Error {
         /// Why the kernel refused.
         errno: Errno,
     },
+    /// execve(2) of the user's program failed, when all was set up; already worded.
+    Program(String),
     /// Anything else, already worded.
     Message(String),
 }
@@ -82,7 +84,7 @@ impl fmt::Display for Error {
             Self::Os { op, object, errno } => {
                 write!(f, "{op} {object:?}: {}", errno_text(*errno))
             }
-            Self::Message(text) => f.write_str(text),
+            Self::Program(text) | Self::Message(text) => f.write_str(text),
         }
     }
 }

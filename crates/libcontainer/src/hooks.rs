@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::fd::AsFd;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,38 +16,85 @@ use crate::plan::Hook;
 /// How much of a failed hook's output goes into the error.
 const MAX_OUTPUT: usize = 2048;
 
+/// What a hook has besides its entry.
+#[derive(Debug, Default)]
+pub(crate) struct Surroundings<'a> {
+    /// The environment where its entry has none.
+    pub(crate) env: &'a [String],
+    /// A seccomp program, with the flags of seccomp(2), that it is put under.
+    pub(crate) filter: Option<(&'a [u8], u32)>,
+}
+
 /// Runs `hooks` one after another with the container's state as JSON on standard input; the first
 /// failure ends it. `kind` is the property of `hooks` in config.json they come from.
 ///
 /// # Errors
 /// The hook that could not be started, exited with another status than 0 or ran out of time.
 pub(crate) fn run_all(kind: &str, hooks: &[Hook], state: &str) -> Result<()> {
+    run_all_in(&Surroundings::default(), kind, hooks, state)
+}
+
+/// As [`run_all`], in given surroundings.
+pub(crate) fn run_all_in(
+    surroundings: &Surroundings<'_>,
+    kind: &str,
+    hooks: &[Hook],
+    state: &str,
+) -> Result<()> {
     for (index, hook) in hooks.iter().enumerate() {
-        run(hook, state).map_err(|error| {
+        run(hook, state, surroundings).map_err(|error| {
             Error::message(format!("error running {kind} hook #{index}: {error}"))
         })?;
     }
     Ok(())
 }
 
-fn run(hook: &Hook, state: &str) -> Result<()> {
+fn run(hook: &Hook, state: &str, surroundings: &Surroundings<'_>) -> Result<()> {
     let mut command = Command::new(&hook.path);
     if let Some((name, rest)) = hook.args.split_first() {
         command.arg0(name).args(rest);
     }
     // The spec gives a hook the environment in its entry and no other.
-    command.env_clear().envs(hook.env.iter().filter_map(|entry| entry.split_once('=')));
+    let env = hook.env.as_deref().unwrap_or(surroundings.env);
+    command.env_clear().envs(env.iter().filter_map(|entry| entry.split_once('=')));
     // A group of its own, so that a timeout ends also what it has started.
     command.process_group(0);
     command.stdin(input(state)?).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if let Some((program, flags)) = surroundings.filter {
+        sys::seccomp::install_in_child(&mut command, program.to_vec(), flags);
+    }
     let mut child = command.spawn().map_err(|error| Error::io("exec", &hook.path, &error))?;
     let output = supervise(&mut child, hook.timeout.map(Duration::from_secs));
     let status = match output {
         Ok((status, _)) if status.success() => return Ok(()),
-        Ok((status, output)) => format!("{status}, output: {}", output.trim_end()),
+        Ok((status, output)) => format!("{}, output: {}", ended(status), output.trim_end()),
         Err(error) => error.to_string(),
     };
     Err(Error::message(format!("{:?}: {status}", hook.path)))
+}
+
+/// How a hook ended, in the words of Go's os package, which runc's messages have.
+fn ended(status: std::process::ExitStatus) -> String {
+    const SIGNALS: [(i32, &str); 11] = [
+        (nix::libc::SIGHUP, "hangup"),
+        (nix::libc::SIGINT, "interrupt"),
+        (nix::libc::SIGQUIT, "quit"),
+        (nix::libc::SIGILL, "illegal instruction"),
+        (nix::libc::SIGABRT, "aborted"),
+        (nix::libc::SIGBUS, "bus error"),
+        (nix::libc::SIGKILL, "killed"),
+        (nix::libc::SIGSEGV, "segmentation fault"),
+        (nix::libc::SIGPIPE, "broken pipe"),
+        (nix::libc::SIGTERM, "terminated"),
+        (nix::libc::SIGSYS, "bad system call"),
+    ];
+    let Some(signal) = status.signal() else {
+        return format!("exit status {}", status.code().unwrap_or_default());
+    };
+    match SIGNALS.iter().find(|(number, _)| *number == signal) {
+        Some((_, name)) => format!("signal: {name}"),
+        None => format!("signal: signal {signal}"),
+    }
 }
 
 /// The state as a file in memory: a hook need not read it, and nobody waits for that.

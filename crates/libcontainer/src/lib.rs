@@ -34,27 +34,43 @@ pub enum Notice {
     Warning,
     /// Something in config.json was passed over.
     Remark,
+    /// A step was reached. The container process tells of its own, as long as it has the log open.
+    Debug,
 }
 
-type Listener = Box<dyn Fn(Notice, &str) + Send + Sync>;
+type Hear = Box<dyn Fn(Notice, &str) + Send + Sync>;
+
+struct Listener {
+    hear: Hear,
+    debug: bool,
+}
 
 static LISTENER: OnceLock<Listener> = OnceLock::new();
 
-/// Says who hears notices. Without it nobody does; the first caller wins.
-pub fn on_notice(listener: impl Fn(Notice, &str) + Send + Sync + 'static) {
-    let _ = LISTENER.set(Box::new(listener));
+/// Says who hears notices, and whether [`Notice::Debug`] is among them. Without it nobody does; the
+/// first caller wins.
+pub fn on_notice(debug: bool, hear: impl Fn(Notice, &str) + Send + Sync + 'static) {
+    let _ = LISTENER.set(Listener { hear: Box::new(hear), debug });
 }
 
 /// Passes a warning on.
 pub(crate) fn warn(text: &str) {
     if let Some(listener) = LISTENER.get() {
-        listener(Notice::Warning, text);
+        (listener.hear)(Notice::Warning, text);
     }
 }
 
 /// Passes remarks on.
 pub(crate) fn remark<'a>(texts: impl IntoIterator<Item = &'a String>) {
     if let Some(listener) = LISTENER.get() {
-        texts.into_iter().for_each(|text| listener(Notice::Remark, text));
+        texts.into_iter().for_each(|text| (listener.hear)(Notice::Remark, text));
+    }
+}
+
+/// Tells of a step, if anybody wants to know. The words are those of runc's own debug log where it
+/// has such a step: what reads that one finds them here too.
+pub(crate) fn debug(text: impl FnOnce() -> String) {
+    if let Some(listener) = LISTENER.get().filter(|listener| listener.debug) {
+        (listener.hear)(Notice::Debug, &text());
     }
 }

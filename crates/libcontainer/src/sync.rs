@@ -23,7 +23,7 @@
 //!     | Go ----------------------------------> | belongs to nobody now; waits for start
 //! ```
 //!
-//! At any point the child may send `Failed(text)` and exit. Success after the last `Go` is
+//! At any point the child may send `Failed(text)` and exit, at the very end `NotRun(text)`. Success after the last `Go` is
 //! silent: execve(2) closes the socket (`run`, `exec`) or the status FIFO (`create`, `start`).
 //! The end of the connection tells each side that the other is gone.
 //!
@@ -57,6 +57,8 @@ pub(crate) enum Report {
     Ready(u32),
     /// Set-up failed; the text says why.
     Failed(String),
+    /// All was set up, but execve(2) failed.
+    NotRun(String),
     /// The connection ended.
     Gone,
 }
@@ -67,6 +69,7 @@ const HANDLE: u8 = b'p';
 const LISTENER: u8 = b'l';
 const READY: u8 = b'r';
 const FAILED: u8 = b'f';
+const NOT_RUN: u8 = b'x';
 const GO: u8 = b'g';
 
 /// The two ends: the parent's and the child's.
@@ -123,6 +126,7 @@ impl ParentEnd {
             (LISTENER, Some(fd), _) => Ok(Report::Listener(fd.cast_signed())),
             (READY, Some(rlimits), _) => Ok(Report::Ready(rlimits)),
             (FAILED, ..) => Ok(Report::Failed(String::from_utf8_lossy(rest).into_owned())),
+            (NOT_RUN, ..) => Ok(Report::NotRun(String::from_utf8_lossy(rest).into_owned())),
             _ => Err(Error::message("the container process sent a message nobody knows")),
         }
     }
@@ -197,7 +201,8 @@ impl ChildEnd {
     /// Reports the failure that ends this process.
     pub(crate) fn failed(&self, error: &Error) {
         // Nobody is left to hear of a failure to report a failure.
-        let _ = self.tell(FAILED, error.to_string().as_bytes());
+        let tag = if matches!(error, Error::Program(_)) { NOT_RUN } else { FAILED };
+        let _ = self.tell(tag, error.to_string().as_bytes());
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn command() -> Command {
         .arg(switch("debug", "log what is done, not only why something failed"))
         .arg(value("log", "FILE", "where log records go: a file, journald:NAME or syslog:NAME"))
         .arg(value("log-format", "FORMAT", "how records are written: text (default) or json"))
-        .arg(value("log-level", "LEVEL", "error (default), warning, info or debug"))
+        .arg(value("log-level", "LEVEL", "error, warning (default without --log), info or debug"))
         .arg(value(
             "root",
             "DIR",
@@ -50,6 +50,8 @@ pub(crate) struct Session {
     pub(crate) runtime: Runtime,
     /// Where failures are reported.
     pub(crate) log: Log,
+    /// The root was named by `--root`.
+    pub(crate) root_given: bool,
     /// The root is the default below `$XDG_RUNTIME_DIR`.
     root_in_xdg: bool,
 }
@@ -67,6 +69,8 @@ pub(crate) fn log(matches: &ArgMatches) -> Result<Log> {
     };
     let most = match text(matches, "log-level")?.as_deref() {
         _ if matches.get_flag("debug") => Level::Debug,
+        // Nobody reads records on standard error but people, who want to know what was passed over.
+        None if value(matches, "log").is_none() => Level::Warning,
         None | Some("error") => Level::Error,
         Some("warning" | "warn") => Level::Warning,
         Some("info") => Level::Info,
@@ -91,10 +95,12 @@ impl Session {
                 None => default_root(),
             };
             let runtime = Runtime { root, rootless, cgroup_manager };
-            Ok((runtime, root_in_xdg))
+            Ok((runtime, root_in_xdg, given.is_some()))
         };
         match read() {
-            Ok((runtime, root_in_xdg)) => Ok(Self { runtime, log, root_in_xdg }),
+            Ok((runtime, root_in_xdg, root_given)) => {
+                Ok(Self { runtime, log, root_given, root_in_xdg })
+            }
             Err(error) => Err((log, error)),
         }
     }

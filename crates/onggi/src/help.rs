@@ -4,11 +4,11 @@ use clap::Command;
 
 use crate::commands::{VERBS, Verb};
 use crate::globals;
-use crate::version::VERSION;
+use crate::version::{VERSION, by_name};
 
 const OVERVIEW: &str = "\
 NAME:
-   onggi - an OCI container runtime
+   onggi - Open Container Initiative runtime
 
 Runs containers from bundles: directories with a specification file named
 \"config.json\" and a root filesystem, as the OCI runtime-spec describes them.
@@ -34,7 +34,7 @@ pub(crate) fn overview() -> String {
     }
     page.push_str("\nGLOBAL OPTIONS:\n");
     page.push_str(&options(globals::command()));
-    page
+    by_name(&page).into_owned()
 }
 
 /// The page of `onggi VERB --help`.
@@ -53,7 +53,7 @@ pub(crate) fn verb(verb: &Verb) -> String {
     }
     page.push_str("\nOPTIONS:\n");
     page.push_str(&options(verb.command()));
-    page
+    by_name(&page).into_owned()
 }
 
 /// The flags of `command`.

@@ -110,6 +110,18 @@ impl Log {
         }
     }
 
+    /// Writes that the user's program could not be executed: a record in the log file, and on standard
+    /// error the bare line, as a shell does and as runc, where the container process says it itself.
+    pub(crate) fn program_error(&self, message: &str, line: &str) {
+        if self.sink.is_stderr() && self.format == Format::Json {
+            return self.error(message);
+        }
+        if !self.sink.is_stderr() {
+            self.record(Level::Error, message);
+        }
+        to_stderr(&format!("{}\n", escape(line)));
+    }
+
     /// Writes of a failure that changes nothing: a record if it was asked for, else a line on
     /// standard error. A log file must hold one record at most, and that of an error.
     pub(crate) fn warning(&self, message: &str) {
@@ -128,6 +140,11 @@ impl Log {
     /// Writes what was done, if it was asked for.
     pub(crate) fn debug(&self, message: &str) {
         self.record(Level::Debug, message);
+    }
+
+    /// Whether [`Log::debug`] writes anything.
+    pub(crate) fn wants_debug(&self) -> bool {
+        self.most >= Level::Debug
     }
 
     /// Whether standard error is a terminal and carries no JSON.

@@ -93,9 +93,10 @@ fn follow(verb: &Verb, words: &[OsString], globals: &ArgMatches, log: Log) -> i3
         Err(error) => return verb_misused(verb, &log, &error),
     };
     match log.share() {
-        Ok(log) => libcontainer::on_notice(move |notice, text| match notice {
+        Ok(log) => libcontainer::on_notice(log.wants_debug(), move |notice, text| match notice {
             Notice::Warning => log.warning(text),
             Notice::Remark => log.remark(text),
+            Notice::Debug => log.debug(text),
         }),
         Err(error) => return failed(&log, verb.prefix, &error, verb.failed),
     }
@@ -153,13 +154,17 @@ fn verb_misused(verb: &Verb, log: &Log, error: &UsageError) -> i32 {
 /// Reports a command line that cannot be followed, and what shows how it should be.
 fn misused(log: &Log, message: &str, help: &str) -> i32 {
     log.error(message);
-    log.hint(&format!("Incorrect usage; see \"{help}\"."));
+    log.hint(&format!("Incorrect usage; see \"{}\".", version::by_name(help)));
     FAILED
 }
 
 /// Reports why something failed: the one place where that is done.
 fn failed(log: &Log, prefix: &str, error: &Error, status: i32) -> i32 {
-    log.error(&format!("{prefix}{error}"));
+    let message = format!("{}{error}", version::by_name(prefix));
+    match error {
+        Error::Program(text) => log.program_error(&message, text),
+        _ => log.error(&message),
+    }
     status
 }
 

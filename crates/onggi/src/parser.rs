@@ -7,6 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::argv::{self, Flags};
+use crate::version;
 
 /// What the words ask for.
 pub(crate) enum Request {
@@ -80,7 +81,10 @@ fn check_count(command: &Command, count: usize) -> Result<(), UsageError> {
     let most = places().count();
     let wrong = |how: &str, number: usize| {
         let name = command.get_name();
-        Err(UsageError(format!("onggi: {name:?} requires {how} {number} argument(s)")))
+        Err(UsageError(format!(
+            "{}: {name:?} requires {how} {number} argument(s)",
+            version::name()
+        )))
     };
     if !open && least == most && count != most {
         wrong("exactly", most)

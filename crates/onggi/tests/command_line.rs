@@ -304,6 +304,11 @@ fn accepted_global_options() {
 fn empty_list() {
     let dir = Dir::new("list");
     let root = dir.path("root");
+    // A root that was named and is not there may be a slip of the pen.
+    let missing = onggi(&["--root", &root, "list"]);
+    assert_eq!((code(&missing), out(&missing)), (1, ""));
+    assert!(err(&missing).contains("no such file or directory"), "{}", err(&missing));
+    fs::create_dir(&root).unwrap();
     let table = onggi(&["--root", &root, "list"]);
     assert_eq!(out(&table), "ID          PID         STATUS      BUNDLE      CREATED     OWNER\n");
     assert_eq!(out(&onggi(&["--root", &root, "list", "-f", "json"])), "null\n");
@@ -345,4 +350,25 @@ fn closed_standard_output_is_a_failure_not_a_crash() {
         .expect("run onggi");
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).contains("broken pipe"), "{}", err(&output));
+}
+
+/// Who looks for runc by its name finds it.
+#[test]
+fn called_as_runc() {
+    let dir = Dir::new("as-runc");
+    let name = dir.path("runc");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_onggi"), &name).unwrap();
+    let call = |words: &[&str]| Command::new(&name).args(words).output().expect("run");
+    let output = call(&["--version"]);
+    assert!(out(&output).starts_with("runc version 0."), "{}", out(&output));
+    let output = call(&["--help"]);
+    assert!(out(&output).starts_with("NAME:\n   runc - Open Container Initiative runtime\n"));
+    let output = call(&["delete", "--help"]);
+    assert!(out(&output).contains("\n   runc delete [command options]"), "{}", out(&output));
+    let output = call(&["run", "-b", &dir.path("none"), "id"]);
+    assert_eq!(code(&output), 1);
+    assert!(err(&output).contains("runc run failed: "), "{}", err(&output));
+    let output = call(&["start"]);
+    assert!(err(&output).contains("runc: \\\"start\\\" requires exactly 1"), "{}", err(&output));
+    assert!(out(&onggi(&["--version"])).starts_with("onggi version "));
 }

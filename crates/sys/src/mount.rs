@@ -315,6 +315,19 @@ pub fn cwd() -> BorrowedFd<'static> {
     nix::fcntl::AT_FDCWD
 }
 
+/// Flags of the mount that `fd` is on: `ST_*` of statvfs(3), with those that only Linux has.
+///
+/// # Errors
+/// Those of fstatvfs(3).
+pub fn mount_flags(fd: impl AsFd) -> nix::Result<u64> {
+    let mut stat = std::mem::MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: the call fills `stat` when it succeeds.
+    let ret = unsafe { libc::fstatvfs(fd.as_fd().as_raw_fd(), stat.as_mut_ptr()) };
+    Errno::result(ret)?;
+    // SAFETY: it succeeded.
+    Ok(unsafe { stat.assume_init() }.f_flag)
+}
+
 /// The kind of file system behind `fd` (`f_type` of statfs(2)).
 pub fn filesystem_magic(fd: impl AsFd) -> nix::Result<i64> {
     let stat = nix::sys::statfs::fstatfs(fd.as_fd())?;

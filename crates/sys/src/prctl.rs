@@ -122,6 +122,25 @@ pub fn reset_signals() -> nix::Result<()> {
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
 }
 
+/// Has SIGHUP, SIGINT, SIGQUIT and SIGTERM end this process with exit status 2, also where it is the
+/// first of a pid namespace, to which the kernel would not deliver them otherwise.
+///
+/// # Errors
+/// Those of sigaction(2).
+pub fn end_on_signals() -> nix::Result<()> {
+    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+    extern "C" fn end(_signal: c_int) {
+        // SAFETY: _exit(2) may be called in a signal handler, and does not return.
+        unsafe { libc::_exit(2) }
+    }
+    let action = SigAction::new(SigHandler::Handler(end), SaFlags::empty(), SigSet::empty());
+    for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
+        // SAFETY: the handler does nothing but end the process.
+        unsafe { sigaction(signal, &action) }?;
+    }
+    Ok(())
+}
+
 /// Has the kernel keep ended children for wait(2), whatever this process's caller chose: with
 /// SIGCHLD ignored it would not.
 pub fn keep_children() -> nix::Result<()> {

@@ -52,10 +52,39 @@ pub fn set_io_priority(priority: u32) -> nix::Result<()> {
 /// Those of sched_setaffinity(2).
 pub fn reset_affinity() -> nix::Result<()> {
     // The kernel takes the intersection with the cpuset; 8192 CPUs is its largest build.
-    let all = [u8::MAX; 1024];
-    // SAFETY: pointer and length describe `all`.
-    let ret = unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, all.len(), all.as_ptr()) };
+    set_affinity(&[u64::MAX; 128])
+}
+
+/// Lets the calling thread run on the CPUs of `mask`, CPU N in bit N % 64 of word N / 64, as far as
+/// its cpuset allows.
+///
+/// # Errors
+/// Those of sched_setaffinity(2): `EINVAL` when no CPU is left.
+pub fn set_affinity(mask: &[u64]) -> nix::Result<()> {
+    // SAFETY: pointer and length in bytes describe `mask`.
+    let ret =
+        unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, size_of_val(mask), mask.as_ptr()) };
     Errno::result(ret).map(drop)
+}
+
+/// The CPUs that the calling thread may run on, as in [`set_affinity`].
+///
+/// # Errors
+/// Those of sched_getaffinity(2).
+pub fn affinity() -> nix::Result<Vec<u64>> {
+    let mut mask = vec![0_u64; 128];
+    // SAFETY: pointer and length in bytes describe `mask`, which the kernel writes to.
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_sched_getaffinity,
+            0,
+            size_of_val(mask.as_slice()),
+            mask.as_mut_ptr(),
+        )
+    };
+    let bytes = usize::try_from(Errno::result(ret)?).unwrap_or_default();
+    mask.truncate(bytes.div_ceil(size_of::<u64>()));
+    Ok(mask)
 }
 
 /// Soft and hard limit of `resource` of the calling process; `u64::MAX` is no limit.

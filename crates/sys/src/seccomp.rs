@@ -1,6 +1,8 @@
 //! seccomp(2).
 
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -40,4 +42,12 @@ pub fn install(program: &[u8], flags: u32) -> nix::Result<Option<OwnedFd>> {
     }
     // SAFETY: with that flag seccomp(2) returns a new descriptor.
     unsafe { new_fd(ret) }.map(Some)
+}
+
+/// Has `command` run its program under the filter; see [`install`]. It must not ask for a listener,
+/// whose descriptor nobody would take.
+pub fn install_in_child(command: &mut Command, program: Vec<u8>, flags: u32) {
+    let load = move || install(&program, flags).map(drop).map_err(std::io::Error::from);
+    // SAFETY: between fork and execve `load` makes one system call and allocates nothing.
+    unsafe { command.pre_exec(load) };
 }

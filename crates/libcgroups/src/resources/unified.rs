@@ -32,10 +32,9 @@ pub(super) fn apply(cgroup: &Cgroup, files_by_name: &BTreeMap<String, String>) -
                 if list.split(' ').any(|name| name == controller) {
                     return Err(e);
                 }
-                return Err(Error::NoController {
-                    controller: controller.into(),
-                    resource: format!("unified resource {key:?}"),
-                });
+                return Err(Error::message(format!(
+                    "invalid configuration: set unified resource {key:?}: cgroup controller {controller:?} is not available in the v2 hierarchy"
+                )));
             }
             other => other?,
         }

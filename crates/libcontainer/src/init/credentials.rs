@@ -11,7 +11,7 @@ use sys::{Proc, credentials, prctl, sched};
 use super::exec::Executable;
 use super::filter::Filter;
 use crate::error::{Error, Result};
-use crate::plan::{Process, Rlimit, Scheduler};
+use crate::plan::{CpuAffinity, Process, Rlimit, Scheduler};
 use crate::sync::ChildEnd;
 
 /// CAP_SYS_ADMIN, which loading a filter without no_new_privs needs.
@@ -29,6 +29,11 @@ pub(crate) struct Setting<'a> {
     pub(crate) filter: Option<&'a Filter>,
     pub(crate) personality: Option<u64>,
     pub(crate) preserve_fds: u32,
+    pub(crate) affinity: CpuAffinity,
+    /// Whether the container has CPUs of its own.
+    pub(crate) cpuset: bool,
+    /// The end of the debug log, before its descriptor goes too.
+    pub(crate) last_words: &'static str,
 }
 
 /// Becomes root of the new user namespace; before, the process has no ids in it at all.
@@ -53,7 +58,7 @@ pub(crate) fn confine(
     setting: Setting<'_>,
     channel: &ChildEnd,
 ) -> Result<Executable> {
-    scheduling(process, setting.personality)?;
+    scheduling(process, &setting)?;
     labels(process, &setting.proc)?;
     give_stdio(process.uid)?;
     let pending = rlimits(&process.rlimits)?;
@@ -76,6 +81,7 @@ pub(crate) fn confine(
     let executable = Executable::find(process, setting.preserve_fds)?;
     super::outlive_runtime()?;
     drop(setting.proc);
+    crate::debug(|| setting.last_words.into());
     super::forget_descriptors(setting.keep, channel, setting.preserve_fds)?;
     if let Some(filter) = early_filter {
         if needs_privilege {
@@ -91,22 +97,34 @@ pub(crate) fn confine(
     Ok(executable)
 }
 
-fn scheduling(process: &Process, personality: Option<u64>) -> Result<()> {
-    // Engines may be pinned to some CPUs; the container gets all that its cpuset has.
-    let _ = sched::reset_affinity();
+fn scheduling(process: &Process, setting: &Setting<'_>) -> Result<()> {
+    match &setting.affinity {
+        CpuAffinity { last: Some(cpus), .. } => sched::set_affinity(cpus)
+            .map_err(|errno| Error::os("set final CPU affinity", "", errno))?,
+        // What is left of it after the cgroup was joined is the kernel's choice.
+        CpuAffinity { initial: Some(_), .. } => {}
+        // Engines may be pinned to some CPUs; the container gets all that its cpuset has.
+        _ => drop(sched::reset_affinity()),
+    }
     if let Some(Scheduler { policy, flags, nice, priority, runtime, deadline, period }) =
         process.scheduler
     {
         let mut attr = sched::SchedAttr::default();
         (attr.policy, attr.flags, attr.nice, attr.priority) = (policy, flags, nice, priority);
         (attr.runtime, attr.deadline, attr.period) = (runtime, deadline, period);
-        sched::set_scheduler(attr).map_err(|errno| Error::os("set scheduler", "", errno))?;
+        sched::set_scheduler(attr).map_err(|errno| {
+            let error = Error::os("set scheduler", "", errno);
+            let some_cpus = setting.cpuset && errno == Errno::EPERM;
+            // sched(7): a deadline can be kept only on all of the CPUs.
+            let hint = "process scheduler can't be used together with AllowedCPUs";
+            if some_cpus { error.context(hint) } else { error }
+        })?;
     }
     if let Some(priority) = process.io_priority {
         sched::set_io_priority(priority)
             .map_err(|errno| Error::os("set io priority", "", errno))?;
     }
-    if let Some(persona) = personality {
+    if let Some(persona) = setting.personality {
         prctl::personality(persona).map_err(|errno| Error::os("set personality", "", errno))?;
     }
     Ok(())

@@ -26,7 +26,7 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 pub(crate) struct Executable {
     path: CString,
     args: Vec<CString>,
-    env: Vec<CString>,
+    env: Vec<String>,
     preserve_fds: u32,
 }
 
@@ -45,15 +45,22 @@ impl Executable {
             env.retain(|entry| !entry.starts_with("HOME="));
             env.push(format!("HOME={}", home_of(process.uid)));
         }
-        let c_strings = |list: &[String]| -> Result<Vec<CString>> {
-            list.iter().map(|text| c_string(text)).collect()
-        };
-        Ok(Self {
-            path: c_string(&path)?,
-            args: c_strings(&process.args)?,
-            env: c_strings(&env)?,
-            preserve_fds,
-        })
+        let args = process.args.iter().map(|text| c_string(text)).collect::<Result<_>>()?;
+        Ok(Self { path: c_string(&path)?, args, env, preserve_fds })
+    }
+
+    /// The program's environment, with `HOME`.
+    pub(crate) fn env(&self) -> &[String] {
+        &self.env
+    }
+
+    /// The filter, if it is loaded by [`Executable::exec`] and not before.
+    pub(crate) fn late_filter<'a>(
+        &self,
+        process: &Process,
+        filter: Option<&'a Filter>,
+    ) -> Option<&'a Filter> {
+        filter.filter(|one| process.no_new_privileges && !one.notifies())
     }
 
     /// Becomes the program; returns only on failure.
@@ -67,13 +74,14 @@ impl Executable {
                 .map_err(|errno| Error::os("preserve", format!("fd {}", FIRST_FD + fd), errno))?;
         }
         sys::prctl::reset_signals().map_err(|errno| Error::os("reset signals", "", errno))?;
+        let env = self.env.iter().map(|text| c_string(text)).collect::<Result<Vec<_>>>()?;
         // As late as can be: the profile then has to allow nothing of what the runtime does.
-        if let Some(filter) = filter.filter(|one| process.no_new_privileges && !one.notifies()) {
+        if let Some(filter) = self.late_filter(process, filter) {
             filter.load()?;
         }
-        let errno = sys::fd::exec_path(&self.path, &self.args, &self.env);
+        let errno = sys::fd::exec_path(&self.path, &self.args, &env);
         let path = self.path.to_string_lossy();
-        Err(Error::message(format!("exec {path}: {}", errno_text(errno))))
+        Err(Error::Program(format!("exec {path}: {}", errno_text(errno))))
     }
 }
 

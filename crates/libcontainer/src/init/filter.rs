@@ -25,6 +25,7 @@ impl Filter {
     pub(crate) fn compile(profile: &seccomp::Profile) -> Result<Self> {
         let program = seccomp::compile(profile, seccomp::Arch::native())
             .map_err(|error| Error::config("/linux/seccomp", error.to_string()))?;
+        crate::debug(|| format!("seccomp filter flags: {}", program.flags));
         Ok(Self { program: program.to_bytes(), flags: program.flags })
     }
 

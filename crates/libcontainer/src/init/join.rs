@@ -82,6 +82,9 @@ fn steps(context: &ExecContext<'_>, channel: &ChildEnd) -> Result<std::convert::
         filter: context.filter.as_ref(),
         personality: context.personality,
         preserve_fds: context.preserve_fds,
+        affinity: process.exec_affinity.clone(),
+        cpuset: false,
+        last_words: "setns_init: about to exec",
     };
     let executable = credentials::confine(process, setting, channel)?;
     executable.exec(process, context.filter.as_ref())

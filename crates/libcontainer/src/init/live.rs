@@ -64,11 +64,20 @@ fn enter(context: VisitContext<'_>, channel: &ChildEnd) -> Result<Root> {
 }
 
 /// Makes all of `mounts`, or none: what was made before a failure is taken away again. `sources` are
-/// those of the bind mounts among them, from the host's mount namespace.
-pub(crate) fn add(root: &Root, mounts: &[Mount], sources: Vec<Option<OwnedFd>>) -> Result<()> {
+/// those of the bind mounts among them, from the host's mount namespace. `user_namespace` says whether
+/// the container has one of its own.
+pub(crate) fn add(
+    root: &Root,
+    mounts: &[Mount],
+    sources: Vec<Option<OwnedFd>>,
+    user_namespace: bool,
+) -> Result<()> {
     let prepared = Prepared { mount_sources: sources, ..Prepared::default() };
     let mounter = Mounter {
         root,
+        // All sources are open already.
+        rootfs: Path::new("/"),
+        user_namespace,
         prepared: &prepared,
         cgroup_views: &libcgroups::MountViews { v1: vec![], v2: None, symlinks: vec![] },
         own_cgroup_namespace: true,

@@ -7,6 +7,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod attach;
+mod bare;
 mod cgroup_mounts;
 mod console;
 mod copy_up;
@@ -14,6 +15,7 @@ mod credentials;
 mod devices;
 mod exec;
 mod filter;
+mod inherited;
 mod join;
 mod live;
 mod mounts;
@@ -28,8 +30,8 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use sys::{Proc, Root};
 
 use crate::error::{Error, Result};
-use crate::hooks;
-use crate::plan::{Namespace, Plan};
+use crate::hooks::{self, Surroundings};
+use crate::plan::{CpuAffinity, Namespace, Plan};
 use crate::state::{State, Status};
 use crate::sync::ChildEnd;
 
@@ -135,11 +137,11 @@ fn set_up(
     }
     let terminal = build_rootfs(context, &root)?;
     let proc = Proc::open().map_err(|errno| Error::os("open private", "proc", errno))?;
-    run_hooks(context, channel)?;
+    run_hooks(context, &root, channel)?;
     // After the hooks, which may change what is there, and while the host's /proc is in reach.
     paths::mask(&root, &plan.masked_paths, &context.prepared)?;
     paths::make_readonly(&root, &plan.readonly_paths)?;
-    pivot::enter(&root, plan, context.options.no_pivot)?;
+    pivot::enter(&root, &proc, plan, context.options.no_pivot)?;
     system::set_names(plan)?;
     system::write_sysctls(&proc, &plan.sysctl)?;
     if let Some(terminal) = terminal {
@@ -149,6 +151,10 @@ fn set_up(
     drop(root);
     channel.wait_go()?;
     let keep = gate.descriptors();
+    if matches!(gate, StartGate::Fifos { .. }) {
+        // Whoever tells a created container to end need not kill it.
+        sys::prctl::end_on_signals().map_err(|errno| Error::os("handle", "signals", errno))?;
+    }
     let Some(process) = &plan.process else {
         drop(proc);
         outlive_runtime()?;
@@ -162,12 +168,20 @@ fn set_up(
         filter: context.prepared.filter.as_ref(),
         personality: plan.personality,
         preserve_fds: context.options.preserve_fds,
+        // The first process of a container has none of its own.
+        affinity: CpuAffinity::default(),
+        cpuset: plan.resources.cpuset.cpus.is_some(),
+        last_words: "init: closing the pipe to signal completion",
     };
     credentials::confine(process, setting, channel).map(Some)
 }
 
 /// The very first calls of any process the runtime makes.
 fn begin(channel: &ChildEnd, join_files: &[libcgroups::JoinFile], wait_first: bool) -> Result<()> {
+    crate::debug(|| {
+        let cpus = sys::sched::affinity().ok().and_then(|mask| mask.first().copied());
+        format!("nsexec container setup: affinity: {:#x}", cpus.unwrap_or_default())
+    });
     // Dies with the runtime until it is handed over; the socket's end covers the moments after a
     // change of user, which clears this.
     sys::prctl::set_parent_death_signal(nix::libc::SIGKILL)
@@ -182,6 +196,7 @@ fn begin(channel: &ChildEnd, join_files: &[libcgroups::JoinFile], wait_first: bo
     // Nobody in the container may look into the runtime's memory or descriptors.
     sys::prctl::set_dumpable(false).map_err(|errno| Error::os("set non-dumpable", "", errno))?;
     nix::sys::stat::umask(nix::sys::stat::Mode::empty());
+    crate::debug(|| "child process in init()".into());
     Ok(())
 }
 
@@ -210,8 +225,10 @@ fn build_rootfs(context: &InitContext<'_>, root: &Root) -> Result<Option<console
     let plan = context.plan;
     let mounter = mounts::Mounter {
         root,
+        rootfs: &plan.rootfs.path,
         prepared: &context.prepared,
         cgroup_views: &context.cgroup_views,
+        user_namespace: plan.namespaces.user != Namespace::Inherit,
         own_cgroup_namespace: plan.namespaces.cgroup != Namespace::Inherit,
     };
     let late = mounter.mount_all(&plan.mounts)?;
@@ -235,7 +252,7 @@ fn build_rootfs(context: &InitContext<'_>, root: &Root) -> Result<Option<console
     Ok(terminal)
 }
 
-fn run_hooks(context: &InitContext<'_>, channel: &ChildEnd) -> Result<()> {
+fn run_hooks(context: &InitContext<'_>, root: &Root, channel: &ChildEnd) -> Result<()> {
     let hooks = &context.plan.hooks;
     if !hooks.prestart.is_empty() || !hooks.create_runtime.is_empty() {
         channel.hooks()?;
@@ -244,6 +261,8 @@ fn run_hooks(context: &InitContext<'_>, channel: &ChildEnd) -> Result<()> {
         return Ok(());
     }
     let state = context.state.for_hooks(Status::Created, std::process::id().cast_signed());
+    // As in runc, they begin in the root file system.
+    nix::unistd::fchdir(root).map_err(|errno| Error::os("chdir to", "rootfs", errno))?;
     hooks::run_all("createContainer", &hooks.create_container, &state)
 }
 
@@ -273,7 +292,13 @@ fn last_steps(
     let hooks = &context.plan.hooks.start_container;
     if !hooks.is_empty() {
         let state = context.state.for_hooks(Status::Created, std::process::id().cast_signed());
-        hooks::run_all("startContainer", hooks, &state)?;
+        // The program's filter holds for them, too, though it is not loaded yet.
+        let late = executable.late_filter(process, context.prepared.filter.as_ref());
+        let surroundings = Surroundings {
+            env: executable.env(),
+            filter: late.map(|filter| (filter.program.as_slice(), filter.flags)),
+        };
+        hooks::run_all_in(&surroundings, "startContainer", hooks, &state)?;
     }
     executable.exec(process, context.prepared.filter.as_ref())
 }

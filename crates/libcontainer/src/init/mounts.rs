@@ -7,24 +7,28 @@ use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::sys::stat::{SFlag, fstat, fstatat};
 use sys::Root;
-use sys::mount::{self, ATTR_RDONLY, FsContext};
+use sys::mount::{self, ATTR_RDONLY, FsContext, MountAttr};
 
 use super::attach::{
     attach_with, check_proc, complain, configure, make_readonly, new_filesystem,
     propagation_change, push_attributes,
 };
 use super::cgroup_mounts::CgroupMount;
-use super::copy_up;
 use super::prepared::{self, Prepared};
+use super::{copy_up, inherited};
 use crate::error::{Error, Result};
-use crate::plan::{FilesystemOptions, Mount, MountKind, Propagation};
+use crate::plan::{Attributes, FilesystemOptions, Mount, MountKind, Propagation};
 
 /// Makes the mounts of a plan.
 pub(super) struct Mounter<'a> {
     pub(super) root: &'a Root,
+    /// Path of the root on the host.
+    pub(super) rootfs: &'a Path,
     pub(super) prepared: &'a Prepared,
     pub(super) cgroup_views: &'a libcgroups::MountViews,
     pub(super) own_cgroup_namespace: bool,
+    /// Whether the container has a user namespace that is not the runtime's.
+    pub(super) user_namespace: bool,
 }
 
 /// Mounts that become read-only when everything is in place: mount points and devices are still
@@ -66,14 +70,17 @@ impl Mounter<'_> {
 
     fn mount(&self, index: usize, entry: &Mount, late: &mut LateReadonly) -> Result<()> {
         match &entry.kind {
-            MountKind::Bind { source, recursive } => {
+            MountKind::Bind { source, recursive, unnamed } => {
                 let tree = match self.prepared.mount_sources.get(index) {
                     Some(Some(tree)) => tree
                         .try_clone()
                         .map_err(|error| Error::io("dup mount source", source, &error))?,
-                    _ => prepared::clone_source(source, *recursive)?,
+                    _ => match prepared::inside(self.rootfs, source) {
+                        Some(below) => self.copy_of_own(below, source, *recursive)?,
+                        None => prepared::clone_source(source, *recursive)?,
+                    },
                 };
-                self.bind(entry, &tree)
+                self.bind(entry, &tree, *unnamed)
             }
             MountKind::Filesystem { fstype, source, options } => {
                 self.filesystem(entry, fstype, source, options, late)
@@ -88,7 +95,19 @@ impl Mounter<'_> {
         }
     }
 
-    fn bind(&self, entry: &Mount, tree: &OwnedFd) -> Result<()> {
+    /// A source in the container's own tree, with what was mounted there before.
+    fn copy_of_own(&self, below: &Path, source: &Path, recursive: bool) -> Result<OwnedFd> {
+        self.root
+            .find(below)
+            .and_then(|found| mount::clone_mount(found.as_fd(), recursive))
+            .map_err(|errno| Error::os("open mount source", source, errno))
+    }
+
+    fn bind(&self, entry: &Mount, tree: &OwnedFd, mut unnamed: u64) -> Result<()> {
+        if self.user_namespace {
+            inherited::check(entry, tree)?;
+            unnamed &= nix::libc::MOUNT_ATTR_NOSYMFOLLOW;
+        }
         let target = self.destination(entry, tree)?;
         let default = Propagation { kind: nix::libc::MS_SLAVE, recursive: true };
         let first = entry.propagation.first().filter(|first| first.kind != nix::libc::MS_SHARED);
@@ -96,7 +115,9 @@ impl Mounter<'_> {
         let base = (!entry.propagation.iter().any(|one| one.kind == nix::libc::MS_SHARED))
             .then(|| first.copied().unwrap_or(default));
         let mut changes = Vec::new();
-        push_attributes(&mut changes, entry.attributes, false);
+        if let Err(all) = clear_unnamed(tree, entry.attributes, unnamed) {
+            push_attributes(&mut changes, all, false);
+        }
         push_attributes(&mut changes, entry.recursive_attributes, true);
         changes.extend(base.map(propagation_change));
         let rest = if first.is_some() { &entry.propagation[1..] } else { &entry.propagation[..] };
@@ -197,6 +218,30 @@ impl Mounter<'_> {
             return Ok(());
         }
         Err(Error::message(format!("filesystem {fstype:?} must be mounted on ordinary directory")))
+    }
+}
+
+/// Gives a copy of a tree the attributes of its mount, and takes away what is not named of those of its
+/// source; the error is what is left to do, after attaching it or with an error to report.
+fn clear_unnamed(
+    tree: &OwnedFd,
+    named: Attributes,
+    unnamed: u64,
+) -> std::result::Result<(), Attributes> {
+    /// Since Linux 5.14.
+    const NEW: u64 = nix::libc::MOUNT_ATTR_NOSYMFOLLOW;
+    let all = |unnamed| Attributes { clear: named.clear | unnamed, ..named };
+    let set = |wanted: Attributes| {
+        mount::set_attributes(tree.as_fd(), MountAttr::attributes(wanted.set, wanted.clear), false)
+    };
+    if all(unnamed).is_empty() {
+        return Ok(());
+    }
+    match set(all(unnamed)) {
+        Ok(()) => Ok(()),
+        // Inside of a user namespace that somebody else has made the kernel keeps all but one of them.
+        Err(Errno::EPERM) => Err(all(unnamed & NEW)),
+        Err(_) => Err(all(unnamed & !NEW)),
     }
 }
 

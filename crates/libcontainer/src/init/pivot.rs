@@ -1,19 +1,22 @@
 //! Making the root file system the root.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
+use nix::fcntl::{OFlag, open};
 use nix::mount::{MntFlags, umount2};
+use nix::sys::stat::Mode;
 use nix::unistd::{chdir, chroot, fchdir, pivot_root};
-use sys::Root;
 use sys::mount::{self, MountAttr};
+use sys::{Proc, Root};
 
+use super::bare;
 use super::prepared::building_propagation;
 use super::rootfs::owns_mount_namespace;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
 
 /// Leaves the host's file systems behind and finishes the root mount itself.
-pub(super) fn enter(root: &Root, plan: &Plan, no_pivot: bool) -> Result<()> {
+pub(super) fn enter(root: &Root, proc: &Proc, plan: &Plan, no_pivot: bool) -> Result<()> {
     let rootfs = &plan.rootfs;
     let fail = |op: &str| {
         let op = op.to_owned();
@@ -25,7 +28,12 @@ pub(super) fn enter(root: &Root, plan: &Plan, no_pivot: bool) -> Result<()> {
         mount::set_attributes_attached(root.as_fd(), attr, false)
             .map_err(fail("make read-only"))?;
     }
-    if no_pivot || !owns_mount_namespace(plan) {
+    if !owns_mount_namespace(plan) {
+        chroot(".").map_err(fail("chroot to rootfs"))?;
+    } else if no_pivot {
+        bare::hide(proc, &rootfs.path)?;
+        let old = open_old_root()?;
+        mount::attach(root.as_fd(), old.as_fd()).map_err(fail("move to / rootfs"))?;
         chroot(".").map_err(fail("chroot to rootfs"))?;
     } else {
         // The new root is put over the old one, and the old one taken from below it: no directory
@@ -40,4 +48,10 @@ pub(super) fn enter(root: &Root, plan: &Plan, no_pivot: bool) -> Result<()> {
             .map_err(fail("set propagation of")),
         None => Ok(()),
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the host's root, which is about to be covered")]
+fn open_old_root() -> Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    open("/", flags, Mode::empty()).map_err(|errno| Error::os("open", "/", errno))
 }

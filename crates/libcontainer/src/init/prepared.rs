@@ -1,7 +1,7 @@
 //! What the runtime opens for the container process before the clone.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Component, Path};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -56,13 +56,16 @@ impl Prepared {
             return Ok(prepared);
         }
         let mount_sources = plan.mounts.iter().map(|mount| match &mount.kind {
-            MountKind::Bind { source, recursive } => allowed(clone_source(source, *recursive))
-                .map_err(|error| {
+            MountKind::Bind { source, recursive, .. }
+                if inside(&plan.rootfs.path, source).is_none() =>
+            {
+                allowed(clone_source(source, *recursive)).map_err(|error| {
                     Error::message(format!(
                         "error mounting {source:?} to rootfs at {:?}: {error}",
                         mount.destination
                     ))
-                }),
+                })
+            }
             _ => Ok(None),
         });
         let bind_devices = plan.namespaces.user != Namespace::Inherit;
@@ -101,6 +104,14 @@ fn allowed(result: Result<OwnedFd>) -> Result<Option<OwnedFd>> {
         Err(error) if error.errno() == Some(Errno::EPERM) => Ok(None),
         other => other.map(Some),
     }
+}
+
+/// The path of `source` in the root file system, where it is inside: the container then sees what its
+/// own earlier mounts have put there.
+pub(super) fn inside<'a>(rootfs: &Path, source: &'a Path) -> Option<&'a Path> {
+    let plain = !source.components().any(|part| part == Component::ParentDir);
+    let below = source.strip_prefix(rootfs).ok().filter(|_| plain && rootfs != Path::new("/"));
+    below.filter(|below| !below.as_os_str().is_empty())
 }
 
 /// A bind source as a detached mount.

@@ -12,7 +12,7 @@ use super::{Entrance, Launched, cgroup_error};
 use crate::error::{Error, Result};
 use crate::init::{CLONE_NEWTIME, ExecContext, Filter, JoinTarget, enter_all, run_exec};
 use crate::plan::Process;
-use crate::state::{ExecDefaults, State};
+use crate::state::{ExecDefaults, InitProcess, State};
 use crate::sync::{Report, pair};
 
 /// What `exec` launches.
@@ -25,6 +25,9 @@ pub(crate) struct ExecLaunch<'a> {
     pub(crate) init: &'a OwnedFd,
     /// Where the process goes: the container's cgroup, or one below it.
     pub(crate) cgroup: Option<&'a libcgroups::Cgroup>,
+    /// Whether it may go where the first process is instead: below, where the v2 cgroup takes no
+    /// processes.
+    pub(crate) follow_init: bool,
     pub(crate) console_socket: Option<&'a Path>,
     pub(crate) preserve_fds: u32,
 }
@@ -32,7 +35,8 @@ pub(crate) struct ExecLaunch<'a> {
 /// Makes a process in a running container and sets it up.
 pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
     let console_socket = launch.console_socket.map(handover::connect_console).transpose()?;
-    let entrance = Entrance::open(launch.cgroup)?;
+    let entrance = Entrance::open(launch.cgroup, launch.follow_init)
+        .map_err(|error| error.context("adding pid of the new process to cgroups"))?;
     let all = CloneFlags::from_bits_retain(launch.state.namespaces);
     let pid_namespace = all & CloneFlags::CLONE_NEWPID;
     let time_namespace = all & CloneFlags::from_bits_retain(CLONE_NEWTIME);
@@ -46,6 +50,7 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
         super::namespaces::protect()?;
     }
     let root = root_of(launch.state, launch.init)?;
+    let usual_cpus = start_on(launch.process.exec_affinity.initial.as_deref())?;
     let (cloned, in_v2) = if needs_relay {
         let flags = CloneFlags::CLONE_PARENT;
         let adjust = launch.process.oom_score_adj;
@@ -73,7 +78,11 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
     // Files in /proc/PID are closed to the unprivileged once the process has protected itself.
     let wait_first = entrance.lacks_v2(in_v2) || unprivileged;
     let (pid, pidfd) = match cloned {
-        Cloned::Parent { pid, pidfd } => (pid, pidfd),
+        Cloned::Parent { pid, pidfd } => {
+            // The runtime itself may go on where it was; if not, it is only slower.
+            usual_cpus.map(|cpus| sys::sched::set_affinity(&cpus));
+            (pid, pidfd)
+        }
         Cloned::Child => {
             drop(parent);
             let context = ExecContext {
@@ -98,7 +107,7 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
         }
     };
     drop(child);
-    let mut launched = Launched { pid, pidfd, channel: parent, console: None };
+    let mut launched = Launched { pid, pidfd, is_first: false, channel: parent, console: None };
     let placed = place(&launch, &launched, in_v2, wait_first, needs_relay);
     match placed.and_then(|()| attend(&launch, &mut launched, console_socket.as_ref())) {
         Ok(()) => Ok(launched),
@@ -107,6 +116,15 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
             Err(error)
         }
     }
+}
+
+/// Moves this process to the CPUs that the one it is about to make begins on; where it was before.
+fn start_on(cpus: Option<&[u64]>) -> Result<Option<Vec<u64>>> {
+    let Some(cpus) = cpus else { return Ok(None) };
+    let fail = |errno| Error::os("set initial CPU affinity", "", errno);
+    let before = sys::sched::affinity().map_err(fail)?;
+    sys::sched::set_affinity(cpus).map_err(fail)?;
+    Ok(Some(before))
 }
 
 /// The container's root directory, where it shares the mount namespace with others.
@@ -160,7 +178,9 @@ fn place(
         handover::write_oom_score_adj(&launched.pid.to_string(), adjust)?;
     }
     if let Some(cgroup) = launch.cgroup.filter(|_| !in_v2) {
-        join_v2(cgroup, launch.state, launched.pid)?;
+        let pid = launched.pid;
+        join_v2(cgroup, launch.state.init.filter(|_| launch.follow_init), pid)
+            .map_err(|error| error.context(&format!("adding pid {pid} to cgroups")))?;
     }
     if wait_first {
         launched.go()?;
@@ -169,8 +189,8 @@ fn place(
 }
 
 /// Into the container's v2 cgroup, or where its first process has gone below it.
-fn join_v2(cgroup: &libcgroups::Cgroup, state: &State, pid: i32) -> Result<()> {
-    match (cgroup.join_v2(pid), state.init) {
+fn join_v2(cgroup: &libcgroups::Cgroup, init: Option<InitProcess>, pid: i32) -> Result<()> {
+    match (cgroup.join_v2(pid), init) {
         (Err(error), Some(init)) if error.errno() == Some(nix::errno::Errno::EBUSY) => {
             cgroup.beside(init.pid).and_then(|beside| beside.join_v2(pid)).map_err(cgroup_error)
         }
@@ -200,9 +220,9 @@ fn attend(
             Report::Ready(pending) => {
                 return handover::set_rlimits(launched.pid, &launch.process.rlimits, pending);
             }
-            Report::Failed(text) => return Err(Error::message(text)),
+            Report::Failed(text) => return Err(launched.failure(&text)),
             Report::Gone => return Err(launched.death()),
-            Report::Hooks | Report::Handle(_) => {
+            Report::Hooks | Report::Handle(_) | Report::NotRun(_) => {
                 return Err(Error::message("the container process speaks out of turn"));
             }
         }

@@ -3,6 +3,10 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::termios::{OutputFlags, SetArg, tcgetattr, tcsetattr};
 
 use crate::error::{Error, Result};
 use crate::plan::{Plan, Rlimit};
@@ -10,11 +14,26 @@ use crate::state::{State, Status, replace};
 
 use super::Launched;
 
+/// How long a console socket may be in coming.
+const CONSOLE_PATIENCE: Duration = Duration::from_millis(500);
+
 /// Connects to the socket that will get the terminal, before anything else is done: a wrong path
 /// must not cost a half-made container.
+///
+/// One that nobody listens at yet is waited for a moment: whoever starts the listener and the runtime one
+/// right after the other has got used to slow runtimes.
 pub(super) fn connect_console(path: &Path) -> Result<OwnedFd> {
-    sys::socket::connect_stream(path)
-        .map_err(|errno| Error::os("connect to console socket", path, errno))
+    let end = Instant::now() + CONSOLE_PATIENCE;
+    loop {
+        match sys::socket::connect_stream(path) {
+            Err(Errno::ENOENT | Errno::ECONNREFUSED) if Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            other => {
+                return other.map_err(|errno| Error::os("connect to console socket", path, errno));
+            }
+        }
+    }
 }
 
 /// Sends the terminal to the console socket, or gives it back where there is none.
@@ -22,12 +41,27 @@ pub(super) fn deliver_console(
     master: OwnedFd,
     socket: Option<&OwnedFd>,
 ) -> Result<Option<OwnedFd>> {
-    let Some(socket) = socket else { return Ok(Some(master)) };
+    let Some(socket) = socket else {
+        plain_line_ends(&master)?;
+        return Ok(Some(master));
+    };
     let fail = |errno| Error::os("send terminal to", "console socket", errno);
     let number = sys::tty::number(master.as_fd()).map_err(fail)?;
     let name = format!("/dev/pts/{number}");
     sys::socket::send(socket.as_fd(), name.as_bytes(), &[master.as_fd()]).map_err(fail)?;
     Ok(None)
+}
+
+/// Has the terminal leave line ends as the program writes them: what is copied to a pipe or a file is to
+/// have no others, and on another terminal that one makes them. The program does not run yet, so
+/// nothing of it is lost and nothing it chooses is changed.
+fn plain_line_ends(master: &OwnedFd) -> Result<()> {
+    let change = || {
+        let mut settings = tcgetattr(master)?;
+        settings.output_flags.remove(OutputFlags::ONLCR);
+        tcsetattr(master, SetArg::TCSANOW, &settings)
+    };
+    change().map_err(|errno| Error::os("set up", "terminal", errno))
 }
 
 /// Sends the process's pidfd to the socket at `path`, with `what` it is.
@@ -86,8 +120,8 @@ impl<'a> Listener<'a> {
         let fail = |op: &'static str| move |errno| Error::os(op, path, errno);
         let listener = sys::pidfd::get_fd(launched.pidfd.as_fd(), number)
             .map_err(fail("copy notification descriptor for"))?;
-        let socket =
-            sys::socket::connect_stream(path).map_err(fail("connect to seccomp listener"))?;
+        let socket = sys::socket::connect_stream(path)
+            .map_err(fail("failed to connect with seccomp agent"))?;
         let message = serde_json::json!({
             "ociVersion": state.oci_version,
             "fds": ["seccompFd"],

@@ -38,6 +38,8 @@ const KILL_PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Launched {
     pub(crate) pid: i32,
     pub(crate) pidfd: OwnedFd,
+    /// Whether it is the container's first process.
+    is_first: bool,
     channel: ParentEnd,
     /// The terminal, unless it went to a console socket.
     pub(crate) console: Option<OwnedFd>,
@@ -53,7 +55,7 @@ impl Launched {
     fn go(&self) -> Result<()> {
         let Err(_) = self.channel.go() else { return Ok(()) };
         match self.channel.receive(Some(KILL_PATIENCE)) {
-            Ok(Report::Failed(text)) => Err(Error::message(text)),
+            Ok(Report::Failed(text)) => Err(self.failure(&text)),
             _ => Err(self.death()),
         }
     }
@@ -68,6 +70,10 @@ impl Launched {
             Report::Failed(text) => {
                 self.reap();
                 Err(Error::message(text))
+            }
+            Report::NotRun(text) => {
+                self.reap();
+                Err(Error::Program(text))
             }
             _ => Ok(()),
         }
@@ -84,6 +90,12 @@ impl Launched {
         let mut fds = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
         let _ = poll(&mut fds, PollTimeout::try_from(KILL_PATIENCE).unwrap_or(PollTimeout::MAX));
         let _ = waitpid(Pid::from_raw(self.pid), Some(WaitPidFlag::WNOHANG));
+    }
+
+    /// A failure of the process itself, in the words of runc, which scripts look for.
+    fn failure(&self, text: &str) -> Error {
+        let init = if self.is_first { "error during container init: " } else { "" };
+        Error::message(format!("unable to start container process: {init}{text}"))
     }
 
     /// How the process died that should not have.
@@ -111,9 +123,11 @@ struct Entrance {
 }
 
 impl Entrance {
-    fn open(cgroup: Option<&libcgroups::Cgroup>) -> Result<Self> {
+    /// `own` says that it is the container's own cgroup, which is missed when it is not there, and none
+    /// that somebody has named.
+    fn open(cgroup: Option<&libcgroups::Cgroup>, own: bool) -> Result<Self> {
         let Some(cgroup) = cgroup else { return Ok(Self::default()) };
-        let explained = |error| cgroup_error(cgroup.explain(error));
+        let explained = |error| cgroup_error(if own { cgroup.explain(error) } else { error });
         let v2 = cgroup.v2_dir_fd().map_err(explained)?;
         Ok(Self { v2, v1: cgroup.join_files().map_err(explained)? })
     }
@@ -162,7 +176,7 @@ impl Launch<'_> {
         if limits_first && !by_systemd {
             self.limit(state)?;
         }
-        let entrance = Entrance::open(state.cgroup.as_ref().filter(|_| !by_systemd))?;
+        let entrance = Entrance::open(state.cgroup.as_ref().filter(|_| !by_systemd), true)?;
         let namespaces = &self.plan.namespaces;
         // Asked before the clone: in a user namespace the answer is another.
         let unprivileged = !nix::unistd::geteuid().is_root();
@@ -197,7 +211,7 @@ impl Launch<'_> {
             }
         };
         drop((child, prepared, gate));
-        let mut launched = Launched { pid, pidfd, channel: parent, console: None };
+        let mut launched = Launched { pid, pidfd, is_first: true, channel: parent, console: None };
         let done = self
             .place(state, &launched, in_v2)
             .and_then(|()| if limits_first { Ok(()) } else { self.limit(state) })
@@ -338,9 +352,9 @@ impl Launch<'_> {
                 Report::Ready(pending) => {
                     return handover::set_rlimits(launched.pid, rlimits, pending);
                 }
-                Report::Failed(text) => return Err(Error::message(text)),
+                Report::Failed(text) => return Err(launched.failure(&text)),
                 Report::Gone => return Err(launched.death()),
-                Report::Hooks | Report::Handle(_) => {
+                Report::Hooks | Report::Handle(_) | Report::NotRun(_) => {
                     return Err(Error::message("the container process speaks out of turn"));
                 }
             }

@@ -91,19 +91,43 @@ pub(crate) fn spawn_into(
     namespaces: &Namespaces,
     cgroup: Option<BorrowedFd<'_>>,
 ) -> Result<(Cloned, bool)> {
+    // Asked here: in a user namespace the answer is another.
+    let privileged = nix::unistd::geteuid().is_root();
+    let flags = clone_flags(namespaces) | CloneFlags::CLONE_PARENT;
     match &namespaces.user {
         Namespace::Join(path) => {
             let user = open(path)?;
             let spawn = || {
                 protect()?;
+                let refused = join_as_oneself(namespaces)?;
                 enter(&user, CloneFlags::CLONE_NEWUSER.bits(), path)?;
-                Visit::begin(namespaces, false)?;
-                clone(clone_flags(namespaces) | CloneFlags::CLONE_PARENT, None)
+                refused.iter().try_for_each(|(fd, flag, path)| enter(fd, *flag, path))?;
+                make_time_namespace(namespaces)?;
+                clone(flags, None)
+            };
+            relay(spawn).map(|cloned| (cloned, false))
+        }
+        // Its time namespace is to belong to the user namespace, and must have its offsets before
+        // anything is in it.
+        Namespace::New if namespaces.time == Namespace::New => {
+            let spawn = || {
+                if let Some((_, _, path)) = join_as_oneself(namespaces)?.first() {
+                    return Err(Error::os("join namespace", path, Errno::EPERM));
+                }
+                unshare(CloneFlags::CLONE_NEWUSER)
+                    .map_err(|errno| clone_error(errno, CloneFlags::CLONE_NEWUSER))?;
+                if !privileged {
+                    // The new rights have closed this process's files in /proc to its own user.
+                    sys::prctl::set_dumpable(true)
+                        .map_err(|errno| Error::os("set dumpable", "", errno))?;
+                }
+                make_time_namespace(namespaces)?;
+                clone(flags & !CloneFlags::CLONE_NEWUSER, None)
             };
             relay(spawn).map(|cloned| (cloned, false))
         }
         _ => {
-            let visit = Visit::begin(namespaces, true)?;
+            let visit = Visit::begin(namespaces)?;
             let cloned = clone_into(clone_flags(namespaces), cgroup)?;
             if matches!(cloned.0, Cloned::Parent { .. }) {
                 visit.end()?;
@@ -166,7 +190,7 @@ struct Visit {
 }
 
 impl Visit {
-    fn begin(namespaces: &Namespaces, and_return: bool) -> Result<Self> {
+    fn begin(namespaces: &Namespaces) -> Result<Self> {
         let mut visit = Self { way_back: Vec::new() };
         for kind in &VISITED {
             let new_time = kind.flag == CLONE_NEWTIME && *(kind.of)(namespaces) == Namespace::New;
@@ -175,13 +199,11 @@ impl Visit {
                 _ if new_time => None,
                 _ => continue,
             };
-            if and_return {
-                let own = format!("/proc/self/ns/{}", kind.own);
-                visit.way_back.push((open(Path::new(&own))?, kind.flag));
-            }
+            let own = format!("/proc/self/ns/{}", kind.own);
+            visit.way_back.push((open(Path::new(&own))?, kind.flag));
             match target {
                 Some((target, path)) => enter(&target, kind.flag, path)?,
-                None => new_time_namespace(&namespaces.time_offsets)?,
+                None => make_time_namespace(namespaces)?,
             }
         }
         Ok(visit)
@@ -192,7 +214,28 @@ impl Visit {
     }
 }
 
-fn new_time_namespace(offsets: &[TimeOffset]) -> Result<()> {
+/// Joins what can be joined with this process's own rights, before it gives them up for those in a
+/// user namespace; what is refused may be that one's. There is no way back.
+fn join_as_oneself(namespaces: &Namespaces) -> Result<Vec<(OwnedFd, i32, &Path)>> {
+    let mut refused = Vec::new();
+    for kind in &VISITED {
+        let Namespace::Join(path) = (kind.of)(namespaces) else { continue };
+        let target = open(path)?;
+        match setns(&target, CloneFlags::from_bits_retain(kind.flag)) {
+            Ok(()) => {}
+            Err(Errno::EPERM) => refused.push((target, kind.flag, path.as_path())),
+            Err(errno) => return Err(Error::os("join namespace", path, errno)),
+        }
+    }
+    Ok(refused)
+}
+
+/// Makes the time namespace of this process's children, if they are to have a new one.
+fn make_time_namespace(namespaces: &Namespaces) -> Result<()> {
+    if namespaces.time != Namespace::New {
+        return Ok(());
+    }
+    let offsets: &[TimeOffset] = &namespaces.time_offsets;
     unshare(CloneFlags::from_bits_retain(CLONE_NEWTIME))
         .map_err(|errno| Error::os("unshare", "time namespace", errno))?;
     if offsets.is_empty() {

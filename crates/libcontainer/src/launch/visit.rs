@@ -59,7 +59,7 @@ pub(crate) fn visit(
         }
     };
     drop(child);
-    let launched = Launched { pid, pidfd, channel: parent, console: None };
+    let launched = Launched { pid, pidfd, is_first: false, channel: parent, console: None };
     match launched.channel.receive(Some(PATIENCE)) {
         Ok(Report::Ready(_)) => {
             launched.go()?;

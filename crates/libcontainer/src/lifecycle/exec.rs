@@ -49,6 +49,7 @@ pub fn exec(runtime: &Runtime, options: &ExecOptions) -> Result<i32> {
         filter,
         init: &init,
         cgroup: sub_cgroup.as_ref().or(container.state.cgroup.as_ref()),
+        follow_init: options.cgroup.is_empty(),
         console_socket: socket,
         preserve_fds: options.preserve_fds,
     })?;
@@ -146,6 +147,8 @@ fn process(
     sets.bounding |= added;
     sets.effective |= added;
     sets.permitted |= added;
+    // What is not inheritable cannot be ambient.
+    sets.ambient |= added & sets.inheritable;
     Ok(process)
 }
 

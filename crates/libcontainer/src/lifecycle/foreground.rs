@@ -7,7 +7,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
+use nix::sys::termios::{OutputFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, read, write};
 
@@ -162,6 +162,9 @@ impl Terminal {
         if let (Some(before), Some(stdin)) = (&before, stdin) {
             let mut raw = before.clone();
             cfmakeraw(&mut raw);
+            // Line ends are made by the last terminal on the way, ours: see `handover`.
+            raw.output_flags
+                .set(OutputFlags::OPOST, before.output_flags.contains(OutputFlags::OPOST));
             tcsetattr(stdin, SetArg::TCSANOW, &raw).map_err(fail)?;
         }
         let flags = OFlag::from_bits_retain(fcntl(&master, FcntlArg::F_GETFL).map_err(fail)?);

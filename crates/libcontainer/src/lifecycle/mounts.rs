@@ -30,7 +30,8 @@ pub fn add_mounts(runtime: &Runtime, id: &str, document: &[u8]) -> Result<()> {
         plan::live_mounts(&list, &facts(&container.state.bundle)?, &mut warnings).map_err(named)?;
     crate::remark(&warnings);
     let sources = mounts.iter().map(source).collect::<Result<Vec<_>>>()?;
-    visit(&container.state, &init, |root| init::add_mounts(root, &mounts, sources))
+    let user_namespace = container.state.namespaces & nix::libc::CLONE_NEWUSER != 0;
+    visit(&container.state, &init, |root| init::add_mounts(root, &mounts, sources, user_namespace))
 }
 
 /// Unmounts what is mounted, last and uppermost, at each destination that `document` lists; of the rest
@@ -62,7 +63,7 @@ fn live(runtime: &Runtime, id: &str) -> Result<(Container, OwnedFd)> {
 
 /// The source of a bind mount, detached: only the host's mount namespace has it.
 fn source(mount: &Mount) -> Result<Option<OwnedFd>> {
-    let MountKind::Bind { source, recursive } = &mount.kind else { return Ok(None) };
+    let MountKind::Bind { source, recursive, .. } = &mount.kind else { return Ok(None) };
     init::clone_source(source, *recursive).map(Some).map_err(|error| match error.errno() {
         Some(Errno::ENOSYS) => {
             Error::message("live mounts need open_tree(2) and move_mount(2): Linux 5.2")

@@ -40,7 +40,7 @@ pub(super) fn prepare(dir: &StateDir, plan: &mut Plan) -> Result<()> {
     let (Some(process), Some(_)) = (plan.process.as_mut(), host()) else { return Ok(()) };
     plan.mounts.push(Mount {
         destination: INSIDE.into(),
-        kind: MountKind::Bind { source: dir.make_notify()?, recursive: false },
+        kind: MountKind::Bind { source: dir.make_notify()?, recursive: false, unnamed: 0 },
         attributes: Attributes { set: NOSUID | NOEXEC | NODEV | RDONLY, clear: 0 },
         recursive_attributes: Attributes::default(),
         propagation: Vec::new(),

@@ -3,6 +3,7 @@
 use libcgroups::{Access, DeviceKind, DeviceRule};
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceCgroup, LinuxDeviceType};
 
+use super::check::warning;
 use super::devices::{DEFAULT, has_path};
 use crate::error::{Error, Result};
 
@@ -23,11 +24,12 @@ const ALWAYS: &[(DeviceKind, Option<u32>, Option<u32>, Access)] = &[
 pub(super) fn rules(
     list: Option<&Vec<LinuxDeviceCgroup>>,
     devices: Option<&Vec<LinuxDevice>>,
+    warnings: &mut Vec<String>,
 ) -> Result<Vec<DeviceRule>> {
     let list = list.map(Vec::as_slice).unwrap_or_default();
     let mut rules = Vec::with_capacity(list.len() + ALWAYS.len() + DEFAULT.len());
     for (index, entry) in list.iter().enumerate() {
-        rules.push(rule(entry, &format!("/linux/resources/devices/{index}"))?);
+        rules.push(rule(entry, &format!("/linux/resources/devices/{index}"), warnings)?);
     }
     let allow = |kind, major, minor, access| DeviceRule { allow: true, kind, major, minor, access };
     let devices = devices.map(Vec::as_slice).unwrap_or_default();
@@ -44,7 +46,11 @@ pub(super) fn rules(
     Ok(rules)
 }
 
-fn rule(entry: &LinuxDeviceCgroup, pointer: &str) -> Result<DeviceRule> {
+fn rule(
+    entry: &LinuxDeviceCgroup,
+    pointer: &str,
+    warnings: &mut Vec<String>,
+) -> Result<DeviceRule> {
     let kind = match entry.typ() {
         None | Some(LinuxDeviceType::A) => DeviceKind::All,
         Some(LinuxDeviceType::C) => DeviceKind::Char,
@@ -59,7 +65,7 @@ fn rule(entry: &LinuxDeviceCgroup, pointer: &str) -> Result<DeviceRule> {
         kind,
         major: number(entry.major(), || format!("{pointer}/major"))?,
         minor: number(entry.minor(), || format!("{pointer}/minor"))?,
-        access: access(entry.access().as_deref().unwrap_or_default(), pointer)?,
+        access: access(entry.access().as_deref().unwrap_or_default(), pointer, warnings)?,
     })
 }
 
@@ -74,19 +80,21 @@ fn number(value: Option<i64>, pointer: impl FnOnce() -> String) -> Result<Option
     }
 }
 
-fn access(letters: &str, pointer: &str) -> Result<Access> {
-    let fail = |text: String| Err(Error::config(format!("{pointer}/access"), text));
+/// Letters that stand for nothing are passed over beside others, as runc does; alone they are an error.
+fn access(letters: &str, pointer: &str, warnings: &mut Vec<String>) -> Result<Access> {
+    let pointer = || format!("{pointer}/access");
     if letters.is_empty() {
-        return fail("device access field cannot be empty: use letters of \"rwm\"".into());
+        let text = "device access field cannot be empty: use letters of \"rwm\"";
+        return Err(Error::config(pointer(), text));
     }
-    let mut access = Access::default();
-    for letter in letters.chars() {
-        match letter {
-            'r' => access.read = true,
-            'w' => access.write = true,
-            'm' => access.mknod = true,
-            _ => return fail(format!("{letters:?} is not made of letters of \"rwm\"")),
-        }
+    let text = || format!("{letters:?} is not made of letters of \"rwm\"");
+    let has = |letter| letters.contains(letter);
+    let access = Access { read: has('r'), write: has('w'), mknod: has('m') };
+    if access == Access::default() {
+        return Err(Error::config(pointer(), text()));
+    }
+    if letters.contains(|letter| !"rwm".contains(letter)) {
+        warnings.push(warning(&pointer(), &text()));
     }
     Ok(access)
 }

@@ -46,7 +46,10 @@ fn hook(hook: &OciHook, pointer: &str) -> Result<Hook> {
     Ok(Hook {
         path: hook.path().clone(),
         args: strings(hook.args(), || format!("{pointer}/args"))?,
-        env: strings(hook.env(), || format!("{pointer}/env"))?,
+        env: match hook.env() {
+            None => None,
+            given => Some(strings(given, || format!("{pointer}/env"))?),
+        },
         timeout,
     })
 }

@@ -5,6 +5,7 @@
 //! joined network namespace the host's own, do the mappings of a joined user namespace agree) is left to
 //! the launch.
 
+mod affinity;
 mod capabilities;
 mod cgroup;
 mod check;
@@ -68,11 +69,13 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
     if linux.and_then(|linux| linux.mount_label().as_ref()).is_some_and(|label| !label.is_empty()) {
         warnings.push(check::warning("/linux/mountLabel", "ignored: SELinux is not supported"));
     }
+    let rootfs = rootfs::rootfs(spec, facts, &namespaces.mount)?;
+    let mounts = spec.mounts().as_ref();
     Ok(Plan {
         oci_version: spec.version().clone(),
         bundle: facts.bundle.clone(),
-        rootfs: rootfs::rootfs(spec, facts, &namespaces.mount)?,
-        mounts: mounts::mounts(spec.mounts().as_ref(), facts, &namespaces, &mut warnings)?,
+        mounts: mounts::mounts(mounts, facts, &rootfs.path, &namespaces, &mut warnings)?,
+        rootfs,
         devices: devices::devices(linux.and_then(|linux| linux.devices().as_ref()), &mut warnings)?,
         masked_paths: linux.map_or(Ok(Vec::new()), |linux| {
             paths::paths("maskedPaths", linux.masked_paths(), &namespaces.mount)

@@ -176,6 +176,9 @@ pub enum MountKind {
         source: PathBuf,
         /// `rbind`: with everything mounted below the source.
         recursive: bool,
+        /// Attributes of the source that the mount is not to have, where the kernel lets go of them: in
+        /// a user namespace it may not.
+        unnamed: u64,
     },
     /// A new instance of a file system.
     Filesystem {
@@ -274,6 +277,19 @@ pub struct Process {
     pub scheduler: Option<Scheduler>,
     /// `ioPriority` as the value of ioprio_set(2).
     pub io_priority: Option<u32>,
+    /// `execCPUAffinity`; nothing in it stands for every CPU that the cgroup has.
+    #[serde(default)]
+    pub exec_affinity: CpuAffinity,
+}
+
+/// On which CPUs a process runs that is put into a running container. Masks have CPU N in bit N % 64
+/// of word N / 64.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpuAffinity {
+    /// Before it is in the container's cgroup.
+    pub initial: Option<Vec<u64>>,
+    /// From then on.
+    pub last: Option<Vec<u64>>,
 }
 
 /// The five capability sets as bit masks, bit N for capability N of capabilities(7).
@@ -347,8 +363,9 @@ pub struct Hook {
     pub path: PathBuf,
     /// argv, with argv\[0\]; empty stands for the path alone.
     pub args: Vec<String>,
-    /// The whole environment of the hook.
-    pub env: Vec<String>,
+    /// The whole environment of the hook. `None` stands for none at all, for a startContainer hook
+    /// for that of the process.
+    pub env: Option<Vec<String>>,
     /// Seconds after which it is killed and counts as failed; at least 1.
     pub timeout: Option<u64>,
 }

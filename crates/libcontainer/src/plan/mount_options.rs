@@ -49,6 +49,8 @@ enum Change {
     Mode(u64),
     /// Gives one of them up, for `relatime`, unless another one was chosen before.
     NoMode(u64),
+    /// Takes back what an earlier word said of access times; by itself it changes nothing, as in mount(2).
+    Unset(u64),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -57,22 +59,21 @@ enum Recursion {
     Tree,
 }
 
-use Change::{Clear, Mode, NoMode, Set};
+use Change::{Clear, Mode, NoMode, Set, Unset};
 use Effect::{Bind, CopyUp, IdMap, Nothing, Off, On, Own, Propagate, Remount, Tree};
 
 /// Every known option, sorted by name. What is not here belongs to the file system.
 ///
 /// `silent`, `loud`, `iversion` and `noiversion` do nothing: the first two only steer messages in the
-/// kernel's log, and file systems keep the change counter by themselves. `norelatime` does nothing either,
-/// as mount(2) falls back on `relatime`.
+/// kernel's log, and file systems keep the change counter by themselves.
 #[rustfmt::skip]
 const TABLE: &[(&str, Effect)] = &[
     ("async",          Off { word: "async", flag: "sync" }),
-    ("atime",          Own(NoMode(NOATIME))),
+    ("atime",          Own(Unset(NOATIME))),
     ("bind",           Bind { recursive: false }),
     ("defaults",       Nothing),
     ("dev",            Own(Clear(NODEV))),
-    ("diratime",       Own(Clear(NODIRATIME))),
+    ("diratime",       Own(Unset(NODIRATIME))),
     ("dirsync",        On("dirsync")),
     ("exec",           Own(Clear(NOEXEC))),
     ("idmap",          IdMap),
@@ -87,8 +88,8 @@ const TABLE: &[(&str, Effect)] = &[
     ("noiversion",     Nothing),
     ("nolazytime",     Off { word: "nolazytime", flag: "lazytime" }),
     ("nomand",         Off { word: "nomand", flag: "mand" }),
-    ("norelatime",     Nothing),
-    ("nostrictatime",  Own(NoMode(STRICTATIME))),
+    ("norelatime",     Own(Unset(RELATIME))),
+    ("nostrictatime",  Own(Unset(STRICTATIME))),
     ("nosuid",         Own(Set(NOSUID))),
     ("nosymfollow",    Own(Set(NOSYMFOLLOW))),
     ("private",        Propagate(MS_PRIVATE, Recursion::Mount)),
@@ -140,6 +141,8 @@ pub fn mount_option_names() -> Vec<&'static str> {
 #[derive(Debug, Default)]
 pub(super) struct Options {
     pub(super) attributes: Attributes,
+    /// Whether there was any word that concerns them.
+    pub(super) any_attribute: bool,
     pub(super) recursive_attributes: Attributes,
     pub(super) propagation: Vec<Propagation>,
     pub(super) copy_up: bool,
@@ -176,7 +179,10 @@ impl Options {
             Remount => self.remount = true,
             CopyUp => self.copy_up = true,
             IdMap => self.idmap = Some(index),
-            Own(change) => change.apply(&mut self.attributes),
+            Own(change) => {
+                self.any_attribute = true;
+                change.apply(&mut self.attributes);
+            }
             Tree(change) => change.apply(&mut self.recursive_attributes),
             On(flag) => {
                 self.superblock_off.retain(|word| !word.ends_with(flag));
@@ -195,6 +201,18 @@ impl Options {
                     .push(Propagation { kind, recursive: matches!(recursion, Recursion::Tree) });
             }
         }
+    }
+
+    /// The attributes of a bind mount, and those of its source that go because another word was
+    /// there and none was for them. Access times stay as they are unless one of their words is there;
+    /// then all that concerns them follows it. This is what runc's remount comes to.
+    pub(super) fn bind_attributes(&self) -> (Attributes, u64) {
+        let mut named = self.attributes;
+        if named.clear & ATIME != 0 || named.set & NODIRATIME != 0 {
+            named.clear |= ATIME | NODIRATIME & !named.set;
+        }
+        let unnamed = (RDONLY | NOSUID | NODEV | NOEXEC | NOSYMFOLLOW) & !named.set & !named.clear;
+        (named, if self.any_attribute { unnamed } else { 0 })
     }
 
     /// Whether the mount is to be read-only.
@@ -228,6 +246,13 @@ impl Change {
                     attributes.set &= !ATIME;
                 }
                 attributes.clear |= ATIME;
+            }
+            Unset(NODIRATIME) => attributes.set &= !NODIRATIME,
+            Unset(mode) => {
+                if attributes.clear & ATIME != 0 && attributes.set & ATIME == mode {
+                    attributes.set &= !ATIME;
+                    attributes.clear &= !ATIME;
+                }
             }
         }
     }
@@ -296,18 +321,41 @@ mod tests {
             (&["noatime", "relatime"], 0),
             (&["noatime", "strictatime"], STRICTATIME),
             (&["strictatime", "atime"], STRICTATIME),
-            (&["noatime", "atime"], 0),
-            (&["strictatime", "nostrictatime"], 0),
         ] {
             assert_eq!(parse(options).attributes, Attributes { set, clear: ATIME }, "{options:?}");
         }
-        assert!(parse(&["norelatime", "defaults", "silent", "iversion"]).attributes.is_empty());
+        for options in [
+            &["noatime", "atime"][..],
+            &["strictatime", "nostrictatime"],
+            &["nodiratime", "diratime"],
+            &["norelatime", "defaults", "silent", "iversion"],
+        ] {
+            assert!(parse(options).attributes.is_empty(), "{options:?}");
+        }
         for word in ["rrelatime", "ratime", "rnorelatime", "rnostrictatime"] {
             assert_eq!(
                 parse(&[word]).recursive_attributes,
                 Attributes { set: 0, clear: ATIME },
                 "{word}"
             );
+        }
+    }
+
+    #[test]
+    fn bind_mounts_have_what_is_named() {
+        let all = RDONLY | NOSUID | NODEV | NOEXEC | NOSYMFOLLOW;
+        for (options, set, clear, unnamed) in [
+            (&[][..], 0, 0, 0),
+            (&["rprivate", "rro"], 0, 0, 0),
+            (&["ro"], RDONLY, 0, all & !RDONLY),
+            (&["dev"], 0, NODEV, all & !NODEV),
+            (&["atime"], 0, 0, all),
+            (&["relatime"], 0, ATIME | NODIRATIME, all),
+            (&["nodiratime"], NODIRATIME, ATIME, all),
+            (&["nodiratime", "noatime"], NODIRATIME | NOATIME, ATIME, all),
+        ] {
+            let want = (Attributes { set, clear }, unnamed);
+            assert_eq!(parse(options).bind_attributes(), want, "{options:?}");
         }
     }
 

@@ -30,6 +30,7 @@ const PROC_FILES: &[&str] = &[
 pub(super) fn mounts(
     list: Option<&Vec<OciMount>>,
     facts: &HostFacts,
+    rootfs: &Path,
     namespaces: &Namespaces,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Mount>> {
@@ -37,7 +38,7 @@ pub(super) fn mounts(
     let mut plan = Vec::with_capacity(list.len());
     for (index, entry) in list.iter().enumerate() {
         let pointer = format!("/mounts/{index}");
-        let mount = mount(entry, &pointer, facts, warnings)?;
+        let mount = mount(entry, &pointer, facts, rootfs, warnings)?;
         if facts.euid != 0 && namespaces.user == Namespace::New {
             ids_are_mapped(&mount.kind, &pointer, namespaces)?;
         }
@@ -57,7 +58,7 @@ pub fn live_mounts(
 ) -> Result<Vec<Mount>> {
     let plan = list.iter().enumerate().map(|(index, entry)| {
         let pointer = format!("/{index}");
-        let mount = mount(entry, &pointer, facts, warnings)?;
+        let mount = mount(entry, &pointer, facts, Path::new("/"), warnings)?;
         let refuse = |what: &str| Err(Error::config(&*pointer, what));
         match &mount.kind {
             MountKind::Cgroup => refuse("a cgroup mount cannot be added to a running container"),
@@ -75,6 +76,7 @@ fn mount(
     entry: &OciMount,
     pointer: &str,
     facts: &HostFacts,
+    rootfs: &Path,
     warnings: &mut Vec<String>,
 ) -> Result<Mount> {
     let given = entry.options().as_deref().unwrap_or_default();
@@ -84,17 +86,21 @@ fn mount(
     let options = Options::parse(given);
     refuse_idmap(entry, &options, pointer)?;
     let kind = kind(entry, &options, pointer, facts, warnings)?;
-    let destination = destination(entry, pointer, warnings)?;
+    let destination = destination(entry, pointer, rootfs, warnings)?;
     proc_destination(&destination, &kind, pointer)?;
 
     let is_tmpfs = matches!(&kind, MountKind::Filesystem { fstype, .. } if fstype == "tmpfs");
     if options.copy_up && !is_tmpfs {
         warnings.push(warning(pointer, "tmpcopyup is ignored: this is not a tmpfs"));
     }
+    let attributes = match &kind {
+        MountKind::Bind { .. } => options.bind_attributes().0,
+        _ => options.attributes,
+    };
     Ok(Mount {
         destination,
         kind,
-        attributes: options.attributes,
+        attributes,
         recursive_attributes: options.recursive_attributes,
         propagation: options.propagation,
         copy_up: options.copy_up && is_tmpfs,
@@ -115,8 +121,14 @@ fn refuse_idmap(entry: &OciMount, options: &Options, pointer: &str) -> Result<()
     Ok(())
 }
 
-/// A relative destination is taken from `/`, as the runtime-spec allows for old tools.
-fn destination(entry: &OciMount, pointer: &str, warnings: &mut Vec<String>) -> Result<PathBuf> {
+/// A relative destination is taken from `/`, as the runtime-spec allows for old tools. One that begins
+/// with the root's own path on the host is meant inside of it, as runc takes it.
+fn destination(
+    entry: &OciMount,
+    pointer: &str,
+    rootfs: &Path,
+    warnings: &mut Vec<String>,
+) -> Result<PathBuf> {
     let destination = entry.destination();
     let pointer = || format!("{pointer}/destination");
     if destination.as_os_str().is_empty() {
@@ -128,7 +140,11 @@ fn destination(entry: &OciMount, pointer: &str, warnings: &mut Vec<String>) -> R
             format!("mount destination {} is not absolute, taken from /", destination.display());
         warnings.push(warning(&pointer(), &text));
     }
-    Ok(Path::new("/").join(destination))
+    let destination = Path::new("/").join(destination);
+    match destination.strip_prefix(rootfs) {
+        Ok(inside) => Ok(Path::new("/").join(inside)),
+        Err(_) => Ok(destination),
+    }
 }
 
 fn kind(
@@ -158,6 +174,7 @@ fn kind(
         return Ok(MountKind::Bind {
             source: facts.bundle.join(source),
             recursive: options.bind.unwrap_or(false),
+            unnamed: options.bind_attributes().1,
         });
     }
     match fstype {

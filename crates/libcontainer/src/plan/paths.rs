@@ -20,5 +20,7 @@ pub(super) fn paths(
     for (index, path) in list.iter().enumerate() {
         absolute(Path::new(path), "the path", || format!("/linux/{field}/{index}"))?;
     }
-    Ok(list.iter().map(PathBuf::from).collect())
+    // Doing one twice would cover the cover.
+    let mut known = std::collections::HashSet::with_capacity(list.len());
+    Ok(list.iter().filter(|path| known.insert(*path)).map(PathBuf::from).collect())
 }

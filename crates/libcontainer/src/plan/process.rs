@@ -5,7 +5,7 @@ use oci_spec::runtime::{Process as OciProcess, User};
 use super::check::{absolute, no_nul};
 use super::facts::HostFacts;
 use super::idmap::is_mapped;
-use super::{Namespace, Namespaces, Process, capabilities, rlimits, scheduler, unsupported};
+use super::{Namespace, Namespaces, Process, affinity, capabilities, rlimits, scheduler};
 use crate::error::{Error, Result};
 
 /// Resolves a process; `pointer` is where it stands: `/process`, or empty for a file of its own.
@@ -19,7 +19,6 @@ pub fn process(
     pointer: &str,
 ) -> Result<(Process, Vec<String>)> {
     let mut warnings = Vec::new();
-    unsupported::refuse_process(given, pointer)?;
     cwd(given, pointer)?;
     user(given.user(), pointer)?;
     let terminal = given.terminal().unwrap_or(false);
@@ -61,6 +60,12 @@ pub fn process(
             .as_ref()
             .map(|p| scheduler::io_priority(p, pointer))
             .transpose()?,
+        exec_affinity: given
+            .exec_cpu_affinity()
+            .as_ref()
+            .map(|sets| affinity::affinity(sets, pointer))
+            .transpose()?
+            .unwrap_or_default(),
     };
     Ok((plan, warnings))
 }

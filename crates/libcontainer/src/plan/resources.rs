@@ -21,7 +21,8 @@ pub(super) fn resources(linux: Option<&Linux>, warnings: &mut Vec<String>) -> Re
         None => Resources::default(),
     };
     let rules = list.and_then(|list| list.devices().as_ref());
-    result.devices = device_rules::rules(rules, linux.and_then(|linux| linux.devices().as_ref()))?;
+    let devices = linux.and_then(|linux| linux.devices().as_ref());
+    result.devices = device_rules::rules(rules, devices, warnings)?;
     Ok(result)
 }
 
@@ -34,7 +35,7 @@ pub fn limits(list: &LinuxResources, warnings: &mut Vec<String>) -> Result<Resou
     let mut limits = without_devices(list, warnings)?;
     let rules = list.devices().as_ref().filter(|rules| !rules.is_empty());
     if rules.is_some() {
-        limits.devices = device_rules::rules(rules, None)?;
+        limits.devices = device_rules::rules(rules, None, warnings)?;
     }
     Ok(limits)
 }

@@ -84,6 +84,16 @@ fn mend_process(process: &mut Value, pointer: &str, warnings: &mut Vec<String>) 
             "{pointer}/capabilities: ignoring unknown or unavailable capabilities: [{names}]"
         ));
     }
+    // oci-spec takes no list of CPUs with a space or an empty entry in it.
+    if let Some(sets) = process.get_mut("execCPUAffinity").and_then(Value::as_object_mut) {
+        for set in sets.values_mut() {
+            if let Some(list) = set.as_str() {
+                let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+                *set = json!(entries.collect::<Vec<_>>().join(","));
+            }
+        }
+        sets.retain(|_, set| set != "");
+    }
     let flags = process.get_mut("scheduler").and_then(|scheduler| scheduler.get_mut("flags"));
     for flag in flags.and_then(Value::as_array_mut).into_iter().flatten() {
         // oci-spec misspells two names of the runtime-spec.

@@ -17,6 +17,11 @@ pub(super) const VERB: Verb = Verb {
             .arg(shared::switch("quiet", "only the container ids").short('q'))
     },
     run: |session, matches| {
+        let root = &session.runtime.root;
+        if session.root_given {
+            // The default one is made with the first container, but this may be a slip of the pen.
+            std::fs::metadata(root).map_err(|error| Error::io("read", root, &error))?;
+        }
         let containers = lifecycle::list(&session.runtime)?;
         let format = shared::text_of(matches, "format");
         let text = match format.as_deref() {

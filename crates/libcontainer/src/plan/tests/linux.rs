@@ -167,3 +167,11 @@ fn cgroup_owner() {
     let joined = json!([{"type": "mount"}, {"type": "cgroup", "path": "/proc/1/ns/cgroup"}]);
     assert_eq!(owner(&[(kinds, joined), writable, user]), None);
 }
+
+#[test]
+fn covered_paths_are_covered_once() {
+    let paths = json!(["/proc/kcore", "/proc/keys", "/proc/kcore"]);
+    let plan = good(&[("/linux/maskedPaths", paths.clone()), ("/linux/readonlyPaths", paths)]);
+    let want = [PathBuf::from("/proc/kcore"), "/proc/keys".into()];
+    assert_eq!((&plan.masked_paths[..], &plan.readonly_paths[..]), (&want[..], &want[..]));
+}

@@ -10,7 +10,10 @@ fn mount(value: Value) -> Mount {
 
 #[test]
 fn mount_kinds() {
-    let bind = |source: &str, recursive| MountKind::Bind { source: source.into(), recursive };
+    let bind = |source: &str, recursive| {
+        let source = source.into();
+        MountKind::Bind { source, recursive, unnamed: 0 }
+    };
     let kind = |value| mount(value).kind;
     assert_eq!(
         kind(json!({"destination": "/d", "type": "bind", "source": "/s"})),

@@ -85,9 +85,9 @@ fn bad_process_members() {
         ),
         (
             "execCPUAffinity",
-            json!({"initial": "0"}),
-            "execCPUAffinity",
-            "execCPUAffinity is not supported",
+            json!({"initial": "0", "final": "2-1"}),
+            "execCPUAffinity/final",
+            "invalid range: 2-1",
         ),
     ] {
         bad(&format!("/process/{member}"), value, &format!("/process/{at}"), words);
@@ -140,11 +140,11 @@ fn hooks() {
     let want = Hook {
         path: "/h".into(),
         args: vec!["h".into(), "x".into()],
-        env: vec!["A=1".into()],
+        env: Some(vec!["A=1".into()]),
         timeout: Some(3),
     };
     assert_eq!(plan.hooks.create_runtime, [want]);
-    assert_eq!(plan.hooks.prestart[0].timeout, None);
+    assert_eq!((plan.hooks.prestart[0].timeout, &plan.hooks.prestart[0].env), (None, &None));
     bad("/hooks/poststop/0", json!({"path": "h"}), "/hooks/poststop/0/path", "absolute");
     let never = json!({"path": "/h", "timeout": 0});
     bad("/hooks/poststart/0", never, "/hooks/poststart/0/timeout", "greater than zero");
