@@ -132,9 +132,7 @@ fn a_create_that_is_at_work_ends_with_the_container() {
     let mut create = bundle.command(&["create", "--bundle", &bundle.path(), &bundle.id]);
     create.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut create = create.spawn().expect("start create");
-    wait_until("the hook", || {
-        bundle.call(&["state", &bundle.id]).stdout.contains("\"creating\"")
-    });
+    wait_until("the hook", || bundle.call(&["state", &bundle.id]).stdout.contains("\"creating\""));
     bundle.call(&["delete", "--force", &bundle.id]).ok();
     let over = create.try_wait().expect("wait for create");
     let _ = create.kill();

@@ -2,8 +2,8 @@
 //! `systemd_limits.rs`. Without a running systemd all is skipped; `make test-hosts` has one.
 
 use integration_tests::{
-    Bundle, Manager, Peer, default_slice, differs, need_root, need_systemd, peer, run,
-    systemctl, unit_cgroup, unit_name, unit_property, units, wait_until,
+    Bundle, Manager, Peer, default_slice, differs, need_root, need_systemd, peer, run, systemctl,
+    unit_cgroup, unit_name, unit_property, units, wait_until,
 };
 use serde_json::json;
 use std::fs;

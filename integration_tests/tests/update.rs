@@ -2,7 +2,9 @@
 
 use std::process::Stdio;
 
-use integration_tests::{Bundle, Cgroups, Output, Peer, differs, need_cgroups, need_root, peer, skip};
+use integration_tests::{
+    Bundle, Cgroups, Output, Peer, differs, need_cgroups, need_root, peer, skip,
+};
 use serde_json::json;
 
 fn update(bundle: &Bundle, flags: &[&str]) -> Output {
