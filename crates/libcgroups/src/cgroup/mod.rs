@@ -16,7 +16,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{Error, Result};
 use crate::files;
@@ -48,6 +49,7 @@ pub struct Dir {
     /// Which directory of the hierarchy is mounted there.
     pub root: String,
     /// The cgroup below the mount point: begins with `/`, has no `..`, is never `/` alone.
+    #[serde(deserialize_with = "below_root")]
     pub path: String,
 }
 
@@ -278,6 +280,16 @@ impl Cgroup {
         let limits_nothing =
             dir.is_named_only() || (dir.controllers.is_empty() && self.mode == Mode::Hybrid);
         self.excuses(error) || (limits_nothing && (error.is_permission() || error.is_gone()))
+    }
+}
+
+/// The path of a cgroup as it was written to a file, which may have been changed since: what is in the root of a
+/// hierarchy, and would be killed with a container there, is the whole host.
+fn below_root<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<String, D::Error> {
+    let path = String::deserialize(deserializer)?;
+    match clean(&path) {
+        Ok(clean) if clean == path && !path.is_empty() => Ok(path),
+        _ => Err(D::Error::custom(format!("bad cgroup path {path:?}"))),
     }
 }
 

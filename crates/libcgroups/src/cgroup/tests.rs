@@ -160,3 +160,17 @@ fn without_rights_to_a_hierarchy_that_limits_nothing() {
     cgroup.create().expect("passed over");
     assert_eq!(cgroup.dirs().count(), 0);
 }
+
+#[test]
+fn a_remembered_path_is_never_the_root() {
+    let cgroup = Cgroup::resolve(&hybrid(), Some("/a/b"), "id").expect("resolve");
+    let text = serde_json::to_string(&cgroup).expect("json");
+    assert_eq!(serde_json::from_str::<Cgroup>(&text).expect("as it was"), cgroup);
+    for path in ["/", "", "//", "/a/../..", "a/b", "/a/", "/./a"] {
+        let changed = text.replacen("\"/a/b\"", &format!("{path:?}"), 1);
+        // The first directory is that of the first hierarchy.
+        assert_ne!(changed, text);
+        let e = serde_json::from_str::<Cgroup>(&changed).expect_err(path);
+        assert!(e.to_string().starts_with(&format!("bad cgroup path {path:?}")), "{e}");
+    }
+}

@@ -3,7 +3,7 @@
 //! ```text
 //! create ──▶ StartTransientUnit(scope, limits, first process) ──▶ JobRemoved ──▶ the files, written as always
 //! update ──▶ SetUnitProperties(limits)                        ──▶ the files
-//! delete ──▶ StopUnit                        ──▶ JobRemoved ──▶ what directories are left
+//! delete ──▶ nobody is in it ──▶ StopUnit    ──▶ JobRemoved ──▶ what directories are left
 //! ```
 //!
 //! That is all that systemd is told. `exec`, `kill`, `state`, `pause`, `ps` and `events` know the directories and ask
