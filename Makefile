@@ -12,6 +12,7 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 TARGET := $(shell uname -m)-unknown-linux-musl
 BIN := $(CARGO_TARGET_DIR)/$(TARGET)/release
 PREFIX ?= /usr/local
+SHARE = $(DESTDIR)$(PREFIX)/share
 ROUNDS ?= 20
 VIEW ?= v2
 
@@ -19,7 +20,7 @@ export ONGGI_TARGET := $(TARGET)
 export ONGGI_BIN := $(BIN)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-hosts test-engines conformance bench lint fmt clean install uninstall help tools
+.PHONY: build demo test test-hosts test-engines conformance bench lint fmt pages clean install uninstall help tools
 
 tools:
 	@scripts/bootstrap build
@@ -55,6 +56,10 @@ lint: tools
 fmt:
 	cargo fmt --all
 
+# Writes man/ and completions/ anew, from the definitions of verbs and flags.
+pages: tools
+	UPDATE=1 cargo test --target $(TARGET) -p onggi --bin onggi pages::
+
 clean:
 	cargo clean
 
@@ -62,10 +67,16 @@ clean:
 install:
 	@test -x $(BIN)/onggi || { echo "nothing to install yet: run make first" >&2; exit 1; }
 	install -D -m 755 $(BIN)/onggi $(DESTDIR)$(PREFIX)/bin/onggi
+	install -D -m 644 -t $(SHARE)/man/man1 man/*.1
+	install -D -m 644 completions/onggi.bash $(SHARE)/bash-completion/completions/onggi
+	install -D -m 644 -t $(SHARE)/zsh/site-functions completions/_onggi
+	install -D -m 644 -t $(SHARE)/fish/vendor_completions.d completions/onggi.fish
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/onggi
+	rm -f $(DESTDIR)$(PREFIX)/bin/onggi $(SHARE)/bash-completion/completions/onggi \
+		$(patsubst man/%,$(SHARE)/man/man1/%,$(wildcard man/*.1)) \
+		$(SHARE)/zsh/site-functions/_onggi $(SHARE)/fish/vendor_completions.d/onggi.fish
 
 help:
 	@echo 'build (default)  demo  test  test-hosts  test-engines [ENGINES=... HOSTS=... RUNTIME=BINARY]  conformance [RUNTIME=BINARY]  bench [VIEW=v1|v2|native ROUNDS=N JSON=FILE]'
-	@echo 'lint  fmt  clean  install [PREFIX=/usr/local DESTDIR=]  uninstall'
+	@echo 'lint  fmt  pages  clean  install [PREFIX=/usr/local DESTDIR=]  uninstall'

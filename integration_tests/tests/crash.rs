@@ -1,6 +1,6 @@
 //! The runtime is killed at any moment of create; `delete --force` must clean up what is left.
 
-use integration_tests::{Bundle, differs, need_root};
+use integration_tests::{Bundle, differs, need_root, wait_until};
 use serde_json::json;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
@@ -118,4 +118,25 @@ fn start_killed_at_any_moment() {
         child.wait().expect("wait");
         bundle.delete();
     }
+}
+
+/// It would go on in the directory of whoever gets the name next.
+#[test]
+fn a_create_that_is_at_work_ends_with_the_container() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "goes on");
+    let mut bundle = Bundle::new(&["sleep", "100"]);
+    let hook = json!({ "path": "/bin/sh", "args": ["sh", "-c", "sleep 20"], "timeout": 20 });
+    bundle.set("/hooks", json!({ "createRuntime": [hook] }));
+    bundle.write();
+    let mut create = bundle.command(&["create", "--bundle", &bundle.path(), &bundle.id]);
+    create.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut create = create.spawn().expect("start create");
+    wait_until("the hook", || bundle.call(&["state", &bundle.id]).stdout.contains("\"creating\""));
+    bundle.call(&["delete", "--force", &bundle.id]).ok();
+    let over = create.try_wait().expect("wait for create");
+    let _ = create.kill();
+    let _ = create.wait();
+    assert!(over.is_some_and(|status| !status.success()), "create goes on: {over:?}");
+    bundle.assert_clean();
 }

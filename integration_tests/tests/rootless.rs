@@ -117,6 +117,22 @@ fn run_exec_and_delete() {
     let state: Value = serde_json::from_str(home.call(&["state", "c"]).ok()).expect("JSON");
     assert_eq!(state["status"], "running");
 
+    let list = home.0.join("mounts.json");
+    fs::write(&list, r#"[{ "destination": "/sys/new", "type": "tmpfs" }]"#).expect("write");
+    let list = list.to_string_lossy();
+    home.call(&["mounts", "add", "c", &list]).fails_with(&["/sys/new"]);
+    fs::write(
+        &*list,
+        r#"[{ "destination": "/dev/shm", "type": "tmpfs", "options": ["size=8k"] }]"#,
+    )
+    .expect("write");
+    home.call(&["mounts", "add", "c", &list]).ok();
+    let mounts = home.call(&["exec", "c", "/bin/runtimetest", "cat", "/proc/mounts"]);
+    assert!(mounts.ok().contains("size=8k"), "{mounts}");
+    home.call(&["mounts", "remove", "c", &list]).ok();
+    let mounts = home.call(&["exec", "c", "/bin/runtimetest", "cat", "/proc/mounts"]);
+    assert!(!mounts.ok().contains("size=8k"), "{mounts}");
+
     home.call(&["delete", "c"]).exits(1);
     home.call(&["delete", "--force", "c"]).ok();
     assert!(fs::read_dir(home.0.join("state")).expect("ls").next().is_none());

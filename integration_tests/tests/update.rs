@@ -2,7 +2,9 @@
 
 use std::process::Stdio;
 
-use integration_tests::{Bundle, Cgroups, Output, Peer, differs, need_cgroups, peer, skip};
+use integration_tests::{
+    Bundle, Cgroups, Output, Peer, differs, need_cgroups, need_root, peer, skip,
+};
 use serde_json::json;
 
 fn update(bundle: &Bundle, flags: &[&str]) -> Output {
@@ -171,6 +173,69 @@ fn only_a_container_that_runs() {
     bundle.up();
     bundle.wait_status("stopped");
     update(&bundle, &["--pids-limit", "5"]).exits(1).fails_with(&["container not running"]);
+    bundle.delete();
+}
+
+/// `create` would write over what it changes, or it over what `create` writes.
+#[test]
+fn not_before_it_is_created() {
+    need_cgroups!();
+    differs!(Runc | Crun | Youki, "others may, and lose it");
+    let mut bundle = Bundle::new(&["sleep", "100"]);
+    let update = bundle.command(&["update", "--cpu-share", "512", &bundle.id]);
+    let words = std::iter::once(update.get_program()).chain(update.get_args());
+    let words: Vec<_> = words.map(|word| format!("'{}'", word.display())).collect();
+    let said = bundle.dir().join("said");
+    let line = format!("{} 2> '{}' || true", words.join(" "), said.display());
+    let hook = json!({ "path": "/bin/sh", "args": ["sh", "-c", line] });
+    bundle.set("/hooks", json!({ "createRuntime": [hook] }));
+    bundle.create().ok();
+    let said = std::fs::read_to_string(said).expect("read");
+    assert!(said.contains("cannot update a container that is being created"), "{said}");
+    assert_eq!(bundle.status(), "created");
+    bundle.delete();
+}
+
+/// Each remembers what it has changed, and forgets nothing of what others have.
+#[test]
+fn several_at_once() {
+    need_root!();
+    if !has("memory") {
+        skip!("no memory controller");
+    }
+    differs!(Runc | Crun | Youki, "only we remember device rules");
+    let mut bundle = Bundle::new(&["sleep", "100"]);
+    let rules = |minor: u32| {
+        json!({ "devices": [
+            { "allow": false, "access": "rwm" },
+            { "allow": true, "type": "c", "major": 240, "minor": minor, "access": "rwm" },
+        ] })
+    };
+    bundle.set("/linux/resources/devices", rules(0)["devices"].clone());
+    bundle.up();
+    let remembered = || {
+        let text = std::fs::read(bundle.state_root().join(&bundle.id).join("state.json"));
+        let state: serde_json::Value = serde_json::from_slice(&text.expect("read")).expect("json");
+        state["devices"].clone()
+    };
+    let first = remembered();
+    for minor in 1..=20 {
+        let path = bundle.dir().join("resources.json");
+        std::fs::write(&path, rules(minor).to_string()).expect("write");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                update(&bundle, &["-r", &path.to_string_lossy()]).ok();
+            });
+            for limit in 1..=3 {
+                let limit = format!("{}m", 64 + limit + 3 * minor);
+                let bundle = &bundle;
+                scope.spawn(move || {
+                    update(bundle, &["--memory", &limit]).ok();
+                });
+            }
+        });
+        assert_ne!(remembered(), first, "device rules of before update {minor}");
+    }
     bundle.delete();
 }
 

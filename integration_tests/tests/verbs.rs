@@ -1,6 +1,6 @@
 //! Flags and output of the single verbs.
 
-use integration_tests::{Bundle, Peer, need_root, peer, skip};
+use integration_tests::{Bundle, Peer, differs, need_root, peer, skip, wait_until};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -210,4 +210,107 @@ fn log_file_gets_the_error_as_one_json_object() {
     );
     assert!(errors[0]["time"].is_string(), "{text}");
     bundle.assert_clean();
+}
+
+/// Containers with ids that begin with the bundle's own, made from the same bundle.
+fn several(bundle: &mut Bundle, names: &[&str]) -> Vec<String> {
+    let ids: Vec<String> = names.iter().map(|name| format!("{}-{name}", bundle.id)).collect();
+    for id in &ids {
+        bundle.set("/linux/cgroupsPath", json!(format!("/{id}")));
+        bundle.write();
+        bundle.detached(&["create", "--bundle", &bundle.path(), id]).ok();
+        bundle.call(&["start", id]).ok();
+    }
+    ids
+}
+
+fn statuses(bundle: &Bundle) -> Vec<String> {
+    let rows: Value = serde_json::from_str(bundle.call(&["list", "-f", "json"]).ok())
+        .expect("list -f json is JSON");
+    let rows = rows.as_array().cloned().unwrap_or_default();
+    rows.iter().map(|row| row["status"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn kill_and_delete_by_regular_expression() {
+    need_root!();
+    differs!(Runc | Youki, "has no --regex");
+    let mut bundle = Bundle::new(&["sleep", "60"]);
+    let ids = several(&mut bundle, &["a1", "a2", "b1"]);
+    let pattern = format!("^{}-a[0-9]+$", bundle.id);
+    bundle.call(&["kill", "--regex", &pattern, "KILL"]).ok();
+    wait_until("two to stop", || statuses(&bundle) == ["stopped", "stopped", "running"]);
+    // Those that have stopped are passed over; no match is no failure.
+    bundle.call(&["kill", "-r", &pattern, "KILL"]).ok();
+    bundle.call(&["kill", "--regex", "^nothing$"]).ok();
+    bundle.call(&["delete", "--regex", &pattern]).ok();
+    assert_eq!(statuses(&bundle), ["running"]);
+    bundle.call(&["delete", "--regex", "^nothing$"]).ok();
+    if peer() == Peer::Onggi {
+        let all = format!("^{}-", bundle.id);
+        bundle.call(&["delete", "--regex", &all]).exits(1).fails_with(&["not stopped", &ids[2]]);
+        let broken = bundle.call(&["delete", "--regex", "("]);
+        broken.exits(1).fails_with(&["invalid regular expression"]);
+        bundle.call(&["delete", "--force", "--regex", &all]).ok();
+        assert!(statuses(&bundle).is_empty());
+    } else {
+        bundle.call(&["delete", "--force", &ids[2]]).ok();
+    }
+    bundle.assert_clean();
+}
+
+#[test]
+fn state_of_several_containers() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "shows one at a time");
+    let mut bundle = Bundle::new(&["sleep", "60"]);
+    let ids = several(&mut bundle, &["a", "b"]);
+    let output = bundle.call(&["state", &ids[1], &ids[0]]);
+    let rows: Value = serde_json::from_str(output.ok()).expect("a list");
+    assert_eq!([&rows[0]["id"], &rows[1]["id"]], [ids[1].as_str(), ids[0].as_str()]);
+    let one: Value =
+        serde_json::from_str(bundle.call(&["state", &ids[0]]).ok()).expect("an object");
+    assert_eq!(rows[1], one);
+    // What is there is shown all the same.
+    let output = bundle.call(&["state", &ids[0], "nobody"]);
+    output.exits(1).fails_with(&["nobody: container does not exist"]);
+    let rows: Value = serde_json::from_str(&output.stdout).expect("a list");
+    assert_eq!(rows, json!([one]));
+    bundle.call(&["delete", "--force", "--regex", "."]).ok();
+    bundle.assert_clean();
+}
+
+#[test]
+fn checkpoint_and_restore_say_that_they_are_not_there() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "may have them");
+    let bundle = Bundle::new(&["sleep", "60"]);
+    bundle.up();
+    let lines = [
+        "checkpoint --image-path I --work-path W --parent-path P --tcp-established --ext-unix-sk \
+         --shell-job --page-server A --file-locks --manage-cgroups-mode soft --empty-ns network \
+         --empty-ns pid --lazy-pages --status-fd 3 --leave-running --pre-dump --auto-dedup \
+         --tcp-skip-in-flight --link-remap --network-lock=skip",
+        "restore --image-path I --work-path W --parent-path P --detach --pid-file P \
+         --console-socket S --no-pivot -no-subreaper --bundle B --lsm-profile=selinux:x \
+         --lsm-mount-context=y --tcp-close --no-new-keyring -b=B -d",
+    ];
+    for line in lines {
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        words.push(&bundle.id);
+        let wanted = format!("{} is not part of this version of onggi", words[0]);
+        bundle.call(&words).exits(1).fails_with(&[&wanted]);
+    }
+    assert_eq!(bundle.status(), "running");
+    bundle.delete();
+}
+
+#[test]
+fn spec_writes_to_another_file() {
+    differs!(Runc | Youki, "has no such flag");
+    let bundle = Bundle::new(&["true"]);
+    bundle.call(&["spec", "--bundle", &bundle.path(), "-f", "other.json"]).ok();
+    let text = fs::read(bundle.dir().join("other.json")).expect("the file is there");
+    assert!(serde_json::from_slice::<Value>(&text).is_ok());
+    assert!(!bundle.dir().join("config.json").exists());
 }

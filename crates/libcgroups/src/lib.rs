@@ -11,7 +11,7 @@ mod resources;
 mod stats;
 mod systemd;
 
-pub use cgroup::{Cgroup, Dir, JoinFile, MountViews, OomWatch, V1View, V2View};
+pub use cgroup::{Cgroup, Dir, FreezeWatch, JoinFile, MountViews, OomWatch, V1View, V2View};
 pub use error::{Error, Result};
 pub use layout::{Hierarchy, Layout, Mode};
 pub use model::*;

@@ -14,6 +14,49 @@ pub fn now() -> String {
     rfc3339(since.as_secs(), since.subsec_nanos())
 }
 
+/// How long ago `time` was, as [`now`] writes it, in one word and a unit: `3 minutes ago`. `None` for
+/// what is no such time; what is yet to come is now.
+pub fn ago(time: &str) -> Option<String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    seconds(time).map(|then| since(now.saturating_sub(then)))
+}
+
+/// Units, in seconds, from the least that is counted in them.
+const UNITS: [(u64, u64, &str); 4] = [
+    (2 * 86_400, 86_400, "day"),
+    (2 * 3_600, 3_600, "hour"),
+    (120, 60, "minute"),
+    (0, 1, "second"),
+];
+
+fn since(seconds: u64) -> String {
+    let (count, unit) = UNITS
+        .iter()
+        .find(|(least, ..)| seconds >= *least)
+        .map_or((seconds, "second"), |(_, size, unit)| (seconds / size, *unit));
+    format!("{count} {unit}{} ago", if count == 1 { "" } else { "s" })
+}
+
+/// Whole seconds after the epoch of an RFC 3339 time in UTC.
+fn seconds(time: &str) -> Option<u64> {
+    let (date, rest) = time.strip_suffix('Z')?.split_once('T')?;
+    let clock = rest.split_once('.').map_or(rest, |(clock, _)| clock);
+    let three = |text: &str, separator: char| -> Option<[u64; 3]> {
+        let parts: Option<Vec<u64>> = text.split(separator).map(|part| part.parse().ok()).collect();
+        parts?.try_into().ok()
+    };
+    let [year, month, day] = three(date, '-')?;
+    let [hour, minute, second] = three(clock, ':')?;
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || day > 31 {
+        return None;
+    }
+    // The year begins on 1 March here, so that the odd day comes last.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let day_of_year = (153 * month + 2) / 5 + day.checked_sub(1)?;
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - 719_468;
+    Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
+}
+
 /// `secs` and `nanos` after the epoch.
 fn rfc3339(secs: u64, nanos: u32) -> String {
     let (days, rest) = (secs / 86_400, secs % 86_400);
@@ -35,7 +78,37 @@ fn rfc3339(secs: u64, nanos: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::rfc3339;
+    use super::{ago, rfc3339, seconds, since};
+
+    #[test]
+    fn times_are_read_as_they_are_written() {
+        for time in [0, 951_782_399, 951_782_400, 1_709_164_799, 4_107_542_399, 4_107_542_400] {
+            assert_eq!(seconds(&rfc3339(time, 500)), Some(time));
+            assert_eq!(seconds(&rfc3339(time, 0)), Some(time));
+        }
+        for time in
+            ["", "Z", "2026-01-02", "2026-01-02T03:04:05", "1969-01-01T00:00:00Z", "aTb:c:dZ"]
+        {
+            assert_eq!(seconds(time), None, "{time}");
+        }
+        assert_eq!(ago("9999-01-01T00:00:00Z").as_deref(), Some("0 seconds ago"));
+    }
+
+    #[test]
+    fn how_long_ago() {
+        for (seconds, text) in [
+            (0, "0 seconds ago"),
+            (1, "1 second ago"),
+            (119, "119 seconds ago"),
+            (120, "2 minutes ago"),
+            (7_199, "119 minutes ago"),
+            (7_200, "2 hours ago"),
+            (172_800, "2 days ago"),
+            (40_000_000, "462 days ago"),
+        ] {
+            assert_eq!(since(seconds), text);
+        }
+    }
 
     #[test]
     fn dates() {

@@ -29,7 +29,7 @@ pub(crate) fn command() -> Command {
     };
     parser::bare("onggi")
         .arg(switch("debug", "log what is done, not only why something failed"))
-        .arg(value("log", "FILE", "append log records to FILE (default: standard error)"))
+        .arg(value("log", "FILE", "where log records go: a file, journald:NAME or syslog:NAME"))
         .arg(value("log-format", "FORMAT", "how records are written: text (default) or json"))
         .arg(value("log-level", "LEVEL", "error (default), warning, info or debug"))
         .arg(value(
@@ -73,7 +73,7 @@ pub(crate) fn log(matches: &ArgMatches) -> Result<Log> {
         Some("debug") => Level::Debug,
         Some(other) => return Err(Error::message(format!("invalid log-level: {other}"))),
     };
-    Log::open(value(matches, "log").map(Path::new), format, most)
+    Log::open(value(matches, "log").map(OsString::as_os_str), format, most)
 }
 
 impl Session {

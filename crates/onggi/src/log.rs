@@ -4,13 +4,15 @@
 //! file as one JSON object. So a failure is exactly one record, and a success none, unless
 //! somebody asks for more with `--debug` or `--log-level`.
 
-use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+mod sink;
 
-use libcontainer::{Error, Result};
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write as _};
+
+use libcontainer::Result;
+
+use sink::Sink;
 
 /// How a record is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,12 +55,22 @@ impl Level {
             Self::Debug => "DEBU",
         }
     }
+
+    /// The severity of syslog(3).
+    fn priority(self) -> u8 {
+        match self {
+            Self::Error => 3,
+            Self::Warning => 4,
+            Self::Info => 6,
+            Self::Debug => 7,
+        }
+    }
 }
 
 /// Where records go.
 #[derive(Debug)]
 pub(crate) struct Log {
-    file: Option<File>,
+    sink: Sink,
     format: Format,
     most: Level,
 }
@@ -66,24 +78,18 @@ pub(crate) struct Log {
 impl Log {
     /// Records as text on standard error, errors only.
     pub(crate) fn stderr() -> Self {
-        Self { file: None, format: Format::Text, most: Level::Error }
+        Self { sink: Sink::Stderr, format: Format::Text, most: Level::Error }
     }
 
-    /// Records of at most level `most` appended to `path`, or on standard error without one.
+    /// Records of at most level `most` to where the value of `--log` says, or on standard error without
+    /// one.
     ///
     /// # Errors
     ///
-    /// The file cannot be opened or made.
-    pub(crate) fn open(path: Option<&Path>, format: Format, most: Level) -> Result<Self> {
-        let open = |path| {
-            OpenOptions::new()
-                .append(true)
-                .create(true)
-                .mode(0o644)
-                .open(path)
-                .map_err(|error| Error::io("open log file", path, &error))
-        };
-        Ok(Self { file: path.map(open).transpose()?, format, most })
+    /// A file cannot be opened or made.
+    pub(crate) fn open(target: Option<&OsStr>, format: Format, most: Level) -> Result<Self> {
+        let sink = target.map_or(Ok(Sink::Stderr), Sink::open)?;
+        Ok(Self { sink, format, most })
     }
 
     /// Another handle to the same place.
@@ -92,17 +98,14 @@ impl Log {
     ///
     /// Too many files are open.
     pub(crate) fn share(&self) -> Result<Self> {
-        let clone =
-            |file: &File| file.try_clone().map_err(|error| Error::io("dup", "log file", &error));
-        let file = self.file.as_ref().map(clone).transpose()?;
-        Ok(Self { file, format: self.format, most: self.most })
+        Ok(Self { sink: self.sink.share()?, format: self.format, most: self.most })
     }
 
-    /// Writes why the command failed: a record, and with a log file also the plain message on
+    /// Writes why the command failed: a record, and with `--log` also the plain message on
     /// standard error, where conmon and people look.
     pub(crate) fn error(&self, message: &str) {
         self.record(Level::Error, message);
-        if self.file.is_some() {
+        if !self.sink.is_stderr() {
             to_stderr(&format!("{}\n", escape(message)));
         }
     }
@@ -110,7 +113,7 @@ impl Log {
     /// Writes of a failure that changes nothing: a record if it was asked for, else a line on
     /// standard error. A log file must hold one record at most, and that of an error.
     pub(crate) fn warning(&self, message: &str) {
-        if self.most >= Level::Warning || self.file.is_none() {
+        if self.most >= Level::Warning || self.sink.is_stderr() {
             self.write(Level::Warning, message);
         } else {
             to_stderr(&format!("{}\n", escape(message)));
@@ -127,9 +130,14 @@ impl Log {
         self.record(Level::Debug, message);
     }
 
+    /// Whether standard error is a terminal and carries no JSON.
+    pub(crate) fn is_read_by_people(&self) -> bool {
+        (!self.sink.is_stderr() || self.format == Format::Text) && io::stderr().is_terminal()
+    }
+
     /// A hint for people on standard error, unless that carries JSON records.
     pub(crate) fn hint(&self, text: &str) {
-        if self.file.is_some() || self.format == Format::Text {
+        if !self.sink.is_stderr() || self.format == Format::Text {
             to_stderr(&format!("{text}\n"));
         }
     }
@@ -141,26 +149,15 @@ impl Log {
     }
 
     fn write(&self, level: Level, message: &str) {
-        match &self.file {
-            Some(file) => {
-                let mut file: &File = file;
-                let line =
-                    record(self.format, level, message, &libcontainer::clock::now_in_seconds());
-                // One write call, so that records of commands at work at once do not mix. If it
-                // fails (a full disk), the message on standard error is what remains.
-                if file.write_all(line.as_bytes()).is_err() && level > Level::Error {
-                    to_stderr(&line);
-                }
-            }
-            None if self.format == Format::Text && io::stderr().is_terminal() => {
-                to_stderr(&format!("{}[0000] {}\n", level.short(), escape(message)));
-            }
-            None => to_stderr(&record(
-                self.format,
-                level,
-                message,
-                &libcontainer::clock::now_in_seconds(),
-            )),
+        if self.sink.is_stderr() && self.format == Format::Text && io::stderr().is_terminal() {
+            to_stderr(&format!("{}[0000] {}\n", level.short(), escape(message)));
+            return;
+        }
+        let line = record(self.format, level, message, &libcontainer::clock::now_in_seconds());
+        // If that fails (a full disk, no such socket), the message on standard error is what remains.
+        let written = self.sink.write(level, &escape(message), &line);
+        if written.is_err() && level > Level::Error && !self.sink.is_stderr() {
+            to_stderr(&line);
         }
     }
 }

@@ -12,8 +12,11 @@ mod commands;
 mod duration;
 mod globals;
 mod help;
+mod hints;
 mod log;
 mod output;
+#[cfg(test)]
+mod pages;
 mod parser;
 mod signal;
 mod version;
@@ -108,7 +111,22 @@ fn follow(verb: &Verb, words: &[OsString], globals: &ArgMatches, log: Log) -> i3
             session.log.debug(&format!("{}: exit status {status}", verb.name));
             status
         }
-        Err(error) => failed(&session.log, verb.prefix, &error, verb.failed),
+        Err(error) => {
+            let status = failed(&session.log, verb.prefix, &error, verb.failed);
+            advise(&session, words, &error);
+            status
+        }
+    }
+}
+
+/// Tells a person what may help.
+fn advise(session: &Session, words: &[OsString], error: &Error) {
+    if !session.log.is_read_by_people() {
+        return;
+    }
+    let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    if let Some(hint) = hints::find(session, &words, &error.to_string()) {
+        session.log.hint(&format!("hint: {hint}"));
     }
 }
 

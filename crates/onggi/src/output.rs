@@ -1,11 +1,16 @@
 //! Standard output: what a command was asked for, and nothing else.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use libcontainer::{Error, Result};
 use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::PrettyFormatter;
+
+/// Whether a person reads it.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
 
 /// Writes `bytes` to standard output.
 ///

@@ -102,6 +102,11 @@ fn describe(error: &clap::Error) -> String {
     let flag = text(ContextKind::InvalidArg)
         .map(|arg| arg.trim_start_matches('-').split([' ', '=']).next().unwrap_or_default());
     match (error.kind(), flag, text(ContextKind::InvalidValue)) {
+        (ErrorKind::ValueValidation | ErrorKind::InvalidValue, Some(word), Some(value))
+            if word.starts_with('<') =>
+        {
+            format!("invalid value {value:?} for {word}: {}", reason(error))
+        }
         (ErrorKind::ValueValidation | ErrorKind::InvalidValue, Some(flag), Some(value)) => {
             format!("invalid value {value:?} for flag -{flag}: {}", reason(error))
         }
@@ -166,6 +171,15 @@ mod tests {
         assert_eq!(
             error(verb(), &["--format", "xml", "id"]),
             "invalid value \"xml\" for flag -format: must be one of table, json"
+        );
+    }
+
+    #[test]
+    fn wrong_words_are_named() {
+        let command = || bare("verb").arg(Arg::new("action").required(true).value_parser(["add"]));
+        assert_eq!(
+            error(command(), &["change"]),
+            "invalid value \"change\" for <action>: must be one of add"
         );
     }
 

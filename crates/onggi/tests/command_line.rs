@@ -76,8 +76,26 @@ fn help_is_printed_and_is_no_failure() {
 #[test]
 fn every_verb_has_a_page() {
     let verbs = [
-        "create", "delete", "exec", "features", "kill", "list", "pause", "ps", "resume", "run",
-        "spec", "start", "state",
+        "checkpoint",
+        "completion",
+        "create",
+        "delete",
+        "events",
+        "exec",
+        "features",
+        "kill",
+        "list",
+        "mounts",
+        "pause",
+        "ps",
+        "restore",
+        "resume",
+        "run",
+        "spec",
+        "start",
+        "state",
+        "update",
+        "wait",
     ];
     for verb in verbs {
         let page = onggi(&[verb, "--help"]);
@@ -127,7 +145,8 @@ fn unknown_verb() {
 fn missing_and_superfluous_words() {
     for (words, want) in [
         (["create"].as_slice(), r#""onggi: \"create\" requires exactly 1 argument(s)""#),
-        (&["state", "a", "b"], r#""onggi: \"state\" requires exactly 1 argument(s)""#),
+        (&["state"], r#""onggi: \"state\" requires a minimum of 1 argument(s)""#),
+        (&["start", "a", "b"], r#""onggi: \"start\" requires exactly 1 argument(s)""#),
         (&["kill"], r#""onggi: \"kill\" requires a minimum of 1 argument(s)""#),
         (&["kill", "a", "9", "x"], r#""onggi: \"kill\" requires a maximum of 2 argument(s)""#),
         (&["exec"], r#""onggi: \"exec\" requires a minimum of 1 argument(s)""#),

@@ -14,6 +14,7 @@ pub mod pidfd;
 pub mod prctl;
 mod procfs;
 mod raw;
+mod regex;
 mod root;
 pub mod sched;
 pub mod seccomp;
@@ -21,4 +22,5 @@ pub mod socket;
 pub mod tty;
 
 pub use procfs::Proc;
+pub use regex::Regex;
 pub use root::Root;

@@ -19,6 +19,7 @@ const TOOLS: &[(&str, Tool)] = &[
     ("append", text::append),
     ("tee", text::tee),
     ("env", text::env),
+    ("notify", text::notify),
     ("ls", files::ls),
     ("stat", files::stat),
     ("readlink", files::readlink),

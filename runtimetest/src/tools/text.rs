@@ -1,4 +1,4 @@
-//! `echo`, `cat`, `write FILE TEXT`, `append FILE TEXT`, `tee FILE`, `env`.
+//! `echo`, `cat`, `write FILE TEXT`, `append FILE TEXT`, `tee FILE`, `env`, `notify TEXT`.
 
 use super::complain;
 use std::fs;
@@ -69,4 +69,14 @@ pub(super) fn env(args: &[&str]) -> i32 {
             0
         }
     }
+}
+
+/// Sends each text as one message to the socket that `NOTIFY_SOCKET` names.
+pub(super) fn notify(args: &[&str]) -> i32 {
+    let address = std::env::var_os("NOTIFY_SOCKET").unwrap_or_default();
+    let send = |text: &&str| {
+        let socket = std::os::unix::net::UnixDatagram::unbound()?;
+        socket.send_to(text.replace("\\n", "\n").as_bytes(), &address).map(drop)
+    };
+    args[1..].iter().try_for_each(send).map_or_else(|e| complain(args, "notify", &e), |()| 0)
 }

@@ -116,13 +116,7 @@ fn create_dir(dir: &Dir, made: &mut Made) -> Result<()> {
         }
         Err(errno) => return Err(failed(&leaf, errno)),
     }
-    if dir.controllers.is_empty() {
-        enable_controllers(dir, &leaf)
-    } else if dir.has("cpuset") {
-        inherit_cpuset(dir)
-    } else {
-        Ok(())
-    }
+    finish_dir(dir, &leaf)
 }
 
 /// Makes what systemd has left out; directories that are there are its own, or were just made beside it.
@@ -131,7 +125,18 @@ pub(super) fn take_over(dir: &Dir) -> Result<()> {
     for step in steps_down(&dir.mount_point, &dir.path) {
         made.mkdir(&step).map_err(|errno| Error::os("create cgroup", &step, errno))?;
     }
-    if dir.has("cpuset") { inherit_cpuset(dir) } else { Ok(()) }
+    finish_dir(dir, &dir.dir())
+}
+
+/// What a new directory needs before it can be used.
+fn finish_dir(dir: &Dir, leaf: &Path) -> Result<()> {
+    if dir.controllers.is_empty() {
+        enable_controllers(dir, leaf)
+    } else if dir.has("cpuset") {
+        inherit_cpuset(dir)
+    } else {
+        Ok(())
+    }
 }
 
 fn check_vacant(dir: &Dir) -> Result<()> {
@@ -160,7 +165,7 @@ fn check_vacant(dir: &Dir) -> Result<()> {
 /// Gives the cgroup every controller that its hierarchy's root has, as far as the levels between let it.
 ///
 /// What could not be enabled shows up, with its name, when a limit of that controller is set.
-pub(super) fn enable_controllers(dir: &Dir, leaf: &Path) -> Result<()> {
+fn enable_controllers(dir: &Dir, leaf: &Path) -> Result<()> {
     const AVAILABLE: &str = "cgroup.controllers";
     const ENABLE: &str = "cgroup.subtree_control";
     let offered = files::read_value(&dir.mount_point, AVAILABLE)?;

@@ -9,7 +9,7 @@ use crate::files;
 
 /// How long freezing may take before it is given up and undone.
 const DEADLINE: Duration = Duration::from_secs(10);
-const V1_FILE: &str = "freezer.state";
+pub(super) const V1_FILE: &str = "freezer.state";
 const V2_FILE: &str = "cgroup.freeze";
 const EVENTS: &str = "cgroup.events";
 const FROZEN: &str = "frozen 1";

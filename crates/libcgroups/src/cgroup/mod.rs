@@ -2,6 +2,7 @@
 
 mod create;
 mod delegate;
+mod freeze_watch;
 mod freezer;
 mod join;
 mod kill;
@@ -22,6 +23,7 @@ use crate::files;
 use crate::layout::{Hierarchy, Layout, Mode};
 use crate::systemd::Unit;
 
+pub use freeze_watch::FreezeWatch;
 pub use join::JoinFile;
 pub use oom::OomWatch;
 pub use views::{MountViews, V1View, V2View};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::{Cgroup, clean};
+use super::{Cgroup, clean, procs};
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -15,23 +15,18 @@ const FIRST_WAIT: Duration = Duration::from_micros(250);
 const LONGEST_WAIT: Duration = Duration::from_millis(64);
 
 impl Cgroup {
-    /// Stops the unit, if systemd made one. Removes the cgroup's own directories and those below them, in every
-    /// hierarchy; parents stay. What is not there is no error. It kills nobody: with processes inside it waits up to a
-    /// second in all for them to leave, on v2 no longer than they take.
+    /// Removes the cgroup's own directories and those below them, in every hierarchy; parents stay. If systemd made
+    /// the cgroup, it stops the unit first. What is not there is no error. It kills nobody: with processes inside it
+    /// waits up to a second in all for them to leave, on v2 no longer than they take.
     ///
     /// # Errors
-    /// The first directory that stayed, with `EBUSY` when there are still processes in it.
+    /// The first directory that stayed, with `EBUSY` when there are still processes in it. A unit with processes in it
+    /// stays as it is.
     pub fn remove(&self) -> Result<()> {
-        let stopped = self.unit().map_or(Ok(()), crate::systemd::Unit::stop);
-        // With the directories gone there is no unit, whether or not systemd could be asked.
-        match self.remove_dirs() {
-            Err(e) => stopped.and(Err(e)),
-            Ok(()) => Ok(()),
-        }
-    }
-
-    fn remove_dirs(&self) -> Result<()> {
         let deadline = Instant::now() + DEADLINE;
+        self.stop_unit(deadline)?;
+        // systemd has had its own time.
+        let deadline = if self.unit().is_some() { Instant::now() + DEADLINE } else { deadline };
         let mut first_error = None;
         for dir in self.dirs() {
             // What came from a file on disk is checked before anything is removed by it.
@@ -100,6 +95,24 @@ fn remove_tree(path: &Path, v2: bool, deadline: Instant) -> Result<()> {
             return Err(Error::os("remove cgroup", path, errno));
         }
         // v1 tells nobody when the last process has left.
+        std::thread::sleep(wait);
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+/// As [`wait_empty`], for a directory of either version.
+pub(super) fn wait_vacant(path: &Path, v2: bool, deadline: Instant) -> Result<bool> {
+    if v2 {
+        return wait_empty(path, deadline);
+    }
+    let mut wait = FIRST_WAIT;
+    loop {
+        match procs::all_pids(path) {
+            Err(e) if e.is_gone() => return Ok(true),
+            Ok(pids) if pids.is_empty() => return Ok(true),
+            Ok(_) if Instant::now() >= deadline => return Ok(false),
+            other => drop(other?),
+        }
         std::thread::sleep(wait);
         wait = (wait * 2).min(LONGEST_WAIT);
     }

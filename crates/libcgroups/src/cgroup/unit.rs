@@ -1,8 +1,12 @@
 //! Cgroups whose directories systemd makes.
 
 use std::path::Path;
+use std::time::Instant;
 
-use super::create::{enable_controllers, take_over};
+use nix::errno::Errno;
+
+use super::create::take_over;
+use super::remove::wait_vacant;
 use super::{Cgroup, Dir, Driver};
 use crate::error::{Error, Result};
 use crate::files;
@@ -82,21 +86,38 @@ impl Cgroup {
                 dir.in_hierarchy()
             )));
         }
-        for dir in &self.v1 {
-            take_over(dir)?;
+        self.dirs().try_for_each(take_over)?;
+        if v2 { Ok(()) } else { self.join(pid, false) }
+    }
+
+    /// The directory by which systemd knows the unit's processes.
+    fn systemds_own(&self) -> Option<&Dir> {
+        self.v1.iter().find(|dir| dir.has("name=systemd")).or(self.v2.as_ref())
+    }
+
+    /// Stops the unit, once nobody is in it: the container is gone then, and who lives in a unit of this name may be
+    /// somebody else. Without its directory there is none, or not in this place.
+    ///
+    /// # Errors
+    /// `EBUSY` when there are still processes at `deadline`. That systemd could not be asked is none.
+    pub(super) fn stop_unit(&self, deadline: Instant) -> Result<()> {
+        let (Some(unit), Some(dir)) = (self.unit(), self.systemds_own()) else { return Ok(()) };
+        let (path, v2) = (dir.dir(), dir.controllers.is_empty());
+        if !path.exists() {
+            unit.forget();
+            return Ok(());
         }
-        match &self.v2 {
-            Some(dir) if v2 => return enable_controllers(dir, &dir.dir()),
-            Some(dir) => take_over(dir)?,
-            None => {}
+        if !wait_vacant(&path, v2, deadline)? {
+            return Err(Error::os("stop systemd unit of cgroup", path, Errno::EBUSY));
         }
-        self.join(pid, false)
+        // With the directories gone there is no unit, whether or not systemd could be asked.
+        let _ = unit.stop();
+        Ok(())
     }
 
     /// The hierarchy in which systemd itself has put process `pid` elsewhere, and where that is.
     fn misplaced(&self, pid: i32) -> Result<Option<(&Dir, String)>> {
-        let systemds_own = self.v1.iter().find(|dir| dir.has("name=systemd"));
-        let Some(dir) = systemds_own.or(self.v2.as_ref()) else { return Ok(None) };
+        let Some(dir) = self.systemds_own() else { return Ok(None) };
         let text = files::read_path(Path::new(&format!("/proc/{pid}/cgroup")))?;
         let marker = if dir.controllers.is_empty() { "::" } else { ":name=systemd:" };
         let found = text.lines().find_map(|line| Some(line.split_once(marker)?.1)).unwrap_or("/");

@@ -33,7 +33,7 @@ use crate::model::Resources;
 
 /// How long systemd may take for one job, as for its own clients.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long is waited for systemd when it is only to take back what it could not do.
+/// How long is waited for systemd where nothing depends on its answer.
 const SHORT_PATIENCE: Duration = Duration::from_secs(1);
 
 const UNIT_EXISTS: &str = "org.freedesktop.systemd1.UnitExists";
@@ -96,7 +96,8 @@ impl Unit {
     /// Starts the scope with process `pid` in it.
     ///
     /// # Errors
-    /// [`Error::UnitExists`] when it belongs to somebody else; otherwise no unit is left.
+    /// [`Error::UnitExists`] when it belongs to somebody else. After any other error there may be a unit all the same,
+    /// whose word did not reach us; it goes with the process.
     pub(crate) fn start(
         &self,
         pid: i32,
@@ -124,14 +125,11 @@ impl Unit {
         };
         match connection.wait_job(&job) {
             Ok(result) if result == "done" => Ok(()),
-            other => {
-                let failure = other.map_or_else(
-                    |failure| failure,
-                    |result| Failure::Unreachable(format!("its job ended with {result:?}")),
-                );
-                self.give_up();
+            Ok(result) => {
+                let failure = Failure::Unreachable(format!("its job ended with {result:?}"));
                 Err(self.failed("start", &failure))
             }
+            Err(failure) => Err(self.failed("start", &failure)),
         }
     }
 
@@ -192,16 +190,6 @@ impl Unit {
         }
     }
 
-    /// After a start that did not come to its end.
-    fn give_up(&self) {
-        let instance = self.instance();
-        if let Ok(mut connection) = Connection::open(instance, SHORT_PATIENCE) {
-            let name = [Value::text(&self.name)];
-            let _ = connection.manager("StopUnit", &[name[0].clone(), Value::text("replace")]);
-            let _ = connection.manager("ResetFailedUnit", &name);
-        }
-    }
-
     /// Tells systemd of new limits.
     ///
     /// # Errors
@@ -246,6 +234,13 @@ impl Unit {
         // Where it is kept because it has failed; most often it is gone by now.
         let _ = connection.manager("ResetFailedUnit", &[name]);
         Ok(())
+    }
+
+    /// Has systemd forget the unit where it is kept because it has failed. One that lives is not touched.
+    pub(crate) fn forget(&self) {
+        if let Ok(mut connection) = Connection::open(self.instance(), SHORT_PATIENCE) {
+            let _ = connection.manager("ResetFailedUnit", &[Value::text(&self.name)]);
+        }
     }
 
     /// Has systemd move process `pid` into the unit, into the cgroup `below` it (`/` or `/sub`): it may do so from

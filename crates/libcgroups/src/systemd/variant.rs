@@ -8,7 +8,7 @@ use super::dbus::Value;
 /// # Errors
 /// What is wrong with it.
 pub(super) fn parse(text: &str) -> Result<Value, String> {
-    let mut parser = Parser { rest: text.trim() };
+    let mut parser = Parser { rest: text.trim(), depth: 0 };
     let value = parser.value(None)?;
     match parser.rest.trim_start() {
         "" => Ok(value),
@@ -30,13 +30,27 @@ const TYPES: &[(&str, char)] = &[
     ("string", 's'),
 ];
 
+/// More types and brackets around one value than any that is taken here has.
+const MAX_DEPTH: u32 = 8;
+
 struct Parser<'a> {
     rest: &'a str,
+    depth: u32,
 }
 
 impl<'a> Parser<'a> {
     /// A value, which must be of type `kind` where the text says so in front of it.
     fn value(&mut self, kind: Option<char>) -> Result<Value, String> {
+        if self.depth == MAX_DEPTH {
+            return Err("a value in too many others".into());
+        }
+        self.depth += 1;
+        let value = self.inner(kind);
+        self.depth -= 1;
+        value
+    }
+
+    fn inner(&mut self, kind: Option<char>) -> Result<Value, String> {
         self.rest = self.rest.trim_start();
         match self.rest.chars().next() {
             None => Err("no value".into()),
@@ -145,7 +159,7 @@ fn scalar(word: &str, kind: Option<char>) -> Result<Value, String> {
         _ if word.starts_with(|c: char| c.is_ascii_alphabetic()) => {
             return Err(format!("{word:?} is neither a number nor a text in quotes"));
         }
-        _ if word.contains(['.', 'e', 'E']) && !word.starts_with("0x") => 'd',
+        _ if word.contains(['.', 'e', 'E']) && !word.contains("0x") => 'd',
         _ => 'i',
     });
     let value = match kind {
@@ -192,6 +206,7 @@ mod tests {
             ("true", Value::Bool(true)),
             (" 5 ", Value::Int32(5)),
             ("-0x10", Value::Int32(-16)),
+            ("-0x1e", Value::Int32(-30)),
             ("uint64 18446744073709551615", Value::Uint64(u64::MAX)),
             ("@t 7", Value::Uint64(7)),
             ("byte 255", Value::Byte(255)),
@@ -238,6 +253,14 @@ mod tests {
             assert!(parse(text).is_err(), "{text}");
         }
         assert_eq!(parse("uint32 -1"), Err("\"-1\" is not of type uint32".into()));
+    }
+
+    #[test]
+    fn depth_is_limited() {
+        for (begin, end) in [("[", "]"), ("@ai [", "]"), ("int32 ", "")] {
+            let text = format!("{}5{}", begin.repeat(1 << 20), end.repeat(1 << 20));
+            assert_eq!(parse(&text), Err("a value in too many others".into()), "{begin}");
+        }
     }
 
     proptest::proptest! {

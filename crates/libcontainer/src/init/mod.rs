@@ -15,6 +15,7 @@ mod devices;
 mod exec;
 mod filter;
 mod join;
+mod live;
 mod mounts;
 mod paths;
 mod pivot;
@@ -36,7 +37,8 @@ pub(crate) use credentials::Setting;
 pub(crate) use exec::Executable;
 pub(crate) use filter::Filter;
 pub(crate) use join::{ExecContext, JoinTarget, enter_all, run as run_exec};
-pub(crate) use prepared::Prepared;
+pub(crate) use live::{VisitContext, add as add_mounts, remove as remove_mounts, run as run_visit};
+pub(crate) use prepared::{Prepared, clone_source};
 
 /// `CLONE_NEWTIME`; it overlaps the signal bits of clone(2) and so is no part of `CloneFlags`.
 pub(crate) const CLONE_NEWTIME: i32 = 0x80;

@@ -43,15 +43,25 @@ impl Mounter<'_> {
     pub(super) fn mount_all(&self, mounts: &[Mount]) -> Result<LateReadonly> {
         let mut late = LateReadonly::default();
         for (index, entry) in mounts.iter().enumerate() {
-            self.mount(index, entry, &mut late).map_err(|error| {
-                Error::message(format!(
-                    "error mounting {} to rootfs at {:?}: {error}",
-                    describe(entry),
-                    entry.destination
-                ))
-            })?;
+            self.mount_one(index, entry, &mut late)?;
         }
         Ok(late)
+    }
+
+    /// One of them; `index` tells which.
+    pub(super) fn mount_one(
+        &self,
+        index: usize,
+        entry: &Mount,
+        late: &mut LateReadonly,
+    ) -> Result<()> {
+        self.mount(index, entry, late).map_err(|error| {
+            Error::message(format!(
+                "error mounting {} to rootfs at {:?}: {error}",
+                describe(entry),
+                entry.destination
+            ))
+        })
     }
 
     fn mount(&self, index: usize, entry: &Mount, late: &mut LateReadonly) -> Result<()> {
@@ -163,11 +173,14 @@ impl Mounter<'_> {
         let is_dir =
             fstat(tree).map_err(fail)?.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits();
         let target = if is_dir {
-            self.root.make_dir(&entry.destination)
+            self.root.make_dir(&entry.destination).map_err(fail)?
         } else {
-            self.root.make_file(&entry.destination)
-        }
-        .map_err(fail)?;
+            self.root.make_file(&entry.destination).map_err(|errno| match errno {
+                // What mount(2) says to that; Docker explains it to its user.
+                Errno::EISDIR => Error::os("mount a file on", &entry.destination, Errno::ENOTDIR),
+                errno => fail(errno),
+            })?
+        };
         check_proc(entry, target.as_fd(), Some(tree))?;
         Ok(target)
     }

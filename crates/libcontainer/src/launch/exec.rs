@@ -45,7 +45,7 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
     if !unprivileged {
         super::namespaces::protect()?;
     }
-    let root = root_of(&launch)?;
+    let root = root_of(launch.state, launch.init)?;
     let (cloned, in_v2) = if needs_relay {
         let flags = CloneFlags::CLONE_PARENT;
         let adjust = launch.process.oom_score_adj;
@@ -110,8 +110,8 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
 }
 
 /// The container's root directory, where it shares the mount namespace with others.
-fn root_of(launch: &ExecLaunch<'_>) -> Result<Option<OwnedFd>> {
-    let Some(init) = launch.state.init.filter(|_| !launch.state.own_mounts) else {
+pub(super) fn root_of(state: &State, init_pidfd: &OwnedFd) -> Result<Option<OwnedFd>> {
+    let Some(init) = state.init.filter(|_| !state.own_mounts) else {
         return Ok(None);
     };
     let path = format!("/proc/{}/root", init.pid);
@@ -120,17 +120,17 @@ fn root_of(launch: &ExecLaunch<'_>) -> Result<Option<OwnedFd>> {
         .map_err(|errno| Error::os("open", &path, errno))
         .and_then(|root| {
             // The number may have passed on meanwhile; the pidfd tells.
-            sys::pidfd::send_signal(launch.init.as_fd(), 0)
+            sys::pidfd::send_signal(init_pidfd.as_fd(), 0)
                 .map_err(|_| Error::message("container not running"))?;
             Ok(Some(root))
         })
 }
 
 /// The namespaces that this process's own children are born in.
-struct WayBack(Vec<(OwnedFd, CloneFlags)>);
+pub(super) struct WayBack(Vec<(OwnedFd, CloneFlags)>);
 
 impl WayBack {
-    fn open(namespaces: CloneFlags) -> Result<Self> {
+    pub(super) fn open(namespaces: CloneFlags) -> Result<Self> {
         let table = [
             (CloneFlags::CLONE_NEWPID, "/proc/self/ns/pid"),
             (CloneFlags::from_bits_retain(CLONE_NEWTIME), "/proc/self/ns/time"),
@@ -142,7 +142,7 @@ impl WayBack {
             .map(Self)
     }
 
-    fn go(self) -> Result<()> {
+    pub(super) fn go(self) -> Result<()> {
         self.0.iter().try_for_each(|(own, flag)| {
             setns(own, *flag).map_err(|errno| Error::os("return from", "namespaces", errno))
         })

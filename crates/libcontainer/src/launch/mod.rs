@@ -4,6 +4,7 @@
 mod exec;
 mod handover;
 mod namespaces;
+mod visit;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -25,6 +26,7 @@ use crate::sync::{ParentEnd, Report, pair};
 pub(crate) use exec::{ExecLaunch, launch_exec};
 pub(crate) use handover::{send_pidfd, write_pid_file};
 pub(crate) use namespaces::foreign as foreign_namespaces;
+pub(crate) use visit::visit;
 
 /// How long a process may take for one part of its set-up; engines give up after four minutes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(200);

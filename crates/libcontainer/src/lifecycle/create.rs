@@ -7,6 +7,7 @@ use super::delete::{has_cgroup, run_poststop};
 use super::host::{
     facts, listen_fds, pass_listen_fds, protect_descriptors, without_absent_modules,
 };
+use super::notify;
 use super::options::{CgroupManager, CreateOptions, Runtime, check_id};
 use crate::error::{Error, Result};
 use crate::init::InitOptions;
@@ -92,7 +93,10 @@ impl<'a> Creation<'a> {
             unit_properties,
             launched: None,
         };
-        creation.or_undo(|creation| creation.dir.save(&creation.state))
+        creation.or_undo(|creation| {
+            creation.dir.save(&creation.state)?;
+            notify::prepare(&creation.dir, &mut creation.plan)
+        })
     }
 
     /// Makes the cgroup and the first process.

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use super::host::protect_descriptors;
 use super::options::check_id;
-use super::{Container, Runtime, cgroup_error, or_frozen_parent, signal_all, wait_gone};
+use super::{
+    Container, Runtime, cgroup_error, for_each, matching, or_frozen_parent, signal_all, wait_gone,
+};
 use crate::error::{Error, Result};
 use crate::hooks;
-use crate::state::{State, StateDir, Status};
+use crate::state::{Liveness, State, StateDir, Status};
 
 /// How long a killed process may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,7 +40,10 @@ pub fn delete(runtime: &Runtime, id: &str, force: bool) -> Result<()> {
         }
         other => other?,
     };
-    let container = Container { dir, state };
+    let mut container = Container { dir, state };
+    if force && !end_creator(&mut container)? {
+        return Ok(());
+    }
     match container.status() {
         Status::Stopped => {}
         // Its program never ran; as in runc nothing is lost by ending it.
@@ -52,6 +57,35 @@ pub fn delete(runtime: &Runtime, id: &str, force: bool) -> Result<()> {
         }
     }
     remove(&container.dir, &container.state)
+}
+
+/// [`delete`] for every container whose id matches `pattern` (see [`matching`]).
+///
+/// # Errors
+/// Of each container that could not be deleted; the others have been.
+pub fn delete_matching(runtime: &Runtime, pattern: &str, force: bool) -> Result<()> {
+    for_each(&matching(runtime, pattern)?, |id| match delete(runtime, id, force) {
+        // Somebody else was faster.
+        Err(_) if !StateDir::new(&runtime.root, id).exists() => Ok(()),
+        other => other,
+    })
+}
+
+/// Ends a `create` that is still at work: it would go on with what is removed here, in the directory and the unit of
+/// whoever gets the name next. `false` when it has taken all back by itself.
+fn end_creator(container: &mut Container) -> Result<bool> {
+    let creator = container.state.creator.filter(|process| process.liveness() == Liveness::Alive);
+    let Some(creator) = creator else { return Ok(true) };
+    if let Ok(pidfd) = creator.pidfd() {
+        let _ = sys::pidfd::send_signal(pidfd.as_fd(), nix::libc::SIGKILL);
+    }
+    wait_gone(creator, PATIENCE)?;
+    if !container.dir.exists() {
+        return Ok(false);
+    }
+    // It may have come further since.
+    container.state = container.dir.load()?;
+    Ok(true)
 }
 
 /// Kills the first process and all others of the container.

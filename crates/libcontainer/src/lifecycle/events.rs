@@ -13,7 +13,7 @@ use super::{Container, Runtime, cgroup_error};
 use crate::error::{Error, Result};
 use crate::state::{InitProcess, Liveness};
 
-/// One line of `events`; serialises to the JSON of runc.
+/// One line of `events`; serialises to the JSON of runc, in whose kind are those that runc lacks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Event {
     #[serde(rename = "type")]
@@ -24,7 +24,29 @@ pub struct Event {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct Data {
+#[serde(untagged)]
+enum Data {
+    Stats(Box<StatsData>),
+    /// `None` when the kernel does not tell.
+    Exit {
+        status: Option<i32>,
+    },
+}
+
+impl Event {
+    /// One that says it all by its kind.
+    pub(super) fn plain(kind: &'static str, id: &str) -> Self {
+        Self { kind, id: id.to_owned(), data: None }
+    }
+
+    /// The end of the container.
+    pub(super) fn exit(id: &str, status: Option<i32>) -> Self {
+        Self { data: Some(Data::Exit { status }), ..Self::plain("exit", id) }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct StatsData {
     #[serde(flatten)]
     cgroup: Stats,
     /// No resctrl group is ever made.
@@ -81,19 +103,19 @@ fn running(runtime: &Runtime, id: &str) -> Result<Subject> {
 }
 
 /// In the words of runc.
-fn stopped(id: &str) -> Error {
+pub(super) fn stopped(id: &str) -> Error {
     Error::message(format!("container with id {id} is not running"))
 }
 
 impl Subject {
     fn stats(&self) -> Result<Event> {
         let cgroup = self.cgroup.stats().map_err(cgroup_error)?;
-        let data = Data { cgroup, intel_rdt: Empty {}, network_interfaces: None };
-        Ok(Event { kind: "stats", id: self.id.clone(), data: Some(data) })
+        let data = StatsData { cgroup, intel_rdt: Empty {}, network_interfaces: None };
+        Ok(Event { data: Some(Data::Stats(Box::new(data))), ..Event::plain("stats", &self.id) })
     }
 
     fn oom(&self) -> Event {
-        Event { kind: "oom", id: self.id.clone(), data: None }
+        Event::plain("oom", &self.id)
     }
 
     /// Whether nothing more can come of it.

@@ -69,7 +69,7 @@ pub fn exec(runtime: &Runtime, options: &ExecOptions) -> Result<i32> {
         return Err(error);
     }
     match foreground {
-        Some(mut foreground) => foreground.wait(launched),
+        Some(mut foreground) => foreground.wait(launched, None),
         None => Ok(0),
     }
 }

@@ -11,6 +11,7 @@ use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, read, write};
 
+use super::notify::Proxy;
 use crate::error::{Error, Result};
 use crate::launch::Launched;
 
@@ -33,8 +34,11 @@ impl Foreground {
         SignalFd::with_flags(&all, flags).map(|signals| Self { signals }).map_err(fail)
     }
 
-    /// Waits for the end of a process; its exit status, or 128 + N for signal N.
-    pub(super) fn wait(&mut self, launched: Launched) -> Result<i32> {
+    /// Waits for the end of a process; its exit status, or 128 + N for signal N. Meanwhile it passes on
+    /// through `proxy` that the container is ready; this process stays the one to watch, for it gives the
+    /// status.
+    pub(super) fn wait(&mut self, launched: Launched, mut proxy: Option<Proxy>) -> Result<i32> {
+        let me = std::process::id().cast_signed();
         let Launched { pid, pidfd, console, .. } = launched;
         let mut terminal = console.map(Terminal::new).transpose()?;
         let mut status = None;
@@ -43,6 +47,8 @@ impl Foreground {
             if status.is_none() {
                 fds.push(PollFd::new(pidfd.as_fd(), PollFlags::POLLIN));
             }
+            let message = fds.len();
+            fds.extend(proxy.as_ref().map(Proxy::interest));
             let first = fds.len();
             let (roles, wishes): (Vec<Role>, Vec<PollFd<'_>>) =
                 terminal.iter().flat_map(Terminal::interests).unzip();
@@ -60,6 +66,9 @@ impl Foreground {
             drop(fds);
             if let Some(status) = status.filter(|_| ready == 0) {
                 return Ok(status);
+            }
+            if message < first && !answers[message].is_empty() {
+                proxy = proxy.filter(|proxy| !proxy.hear(me, false));
             }
             let signalled = !answers[0].is_empty() && self.forward(&pidfd, terminal.as_ref());
             if let Some(status) = status.filter(|_| signalled) {

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use nix::errno::Errno;
 
-use super::{Container, Runtime, cgroup_error, not_running, signal_all};
+use super::{Container, Runtime, cgroup_error, for_each, matching, not_running, signal_all};
 use crate::error::{Error, Result};
 use crate::state::Status;
 
@@ -39,6 +39,24 @@ pub fn kill(runtime: &Runtime, id: &str, signal: i32, all: bool) -> Result<()> {
         Err(Errno::ESRCH) => Err(not_running()),
         Err(errno) => Err(Error::os("signal process", init.pid.to_string(), errno)),
     }
+}
+
+/// [`kill`] for every container whose id matches `pattern` (see [`matching`]). Those that have stopped,
+/// or are gone meanwhile, are passed over.
+///
+/// # Errors
+/// Of each container that could not be signalled; the others have been.
+pub fn kill_matching(runtime: &Runtime, pattern: &str, signal: i32, all: bool) -> Result<()> {
+    for_each(&matching(runtime, pattern)?, |id| match kill(runtime, id, signal, all) {
+        Err(_) if is_over(runtime, id) => Ok(()),
+        other => other,
+    })
+}
+
+fn is_over(runtime: &Runtime, id: &str) -> bool {
+    let dir = crate::state::StateDir::new(&runtime.root, id);
+    !dir.exists()
+        || Container::load(runtime, id).is_ok_and(|container| container.status() == Status::Stopped)
 }
 
 fn thaw(container: &Container) -> Result<()> {

@@ -10,6 +10,22 @@ use crate::error::{Error, Result};
 /// # Errors
 /// When the root directory cannot be read.
 pub fn list(runtime: &Runtime) -> Result<Vec<StateView>> {
+    let ids = ids(runtime)?;
+    let mut views = Vec::with_capacity(ids.len());
+    for id in ids {
+        match Container::load(runtime, &id) {
+            Ok(container) => views.push(container.state.view(&container.dir)),
+            Err(error) => crate::warn(&format!("load container {id}: {error}")),
+        }
+    }
+    Ok(views)
+}
+
+/// The ids of all containers, sorted, without a look at any of them.
+///
+/// # Errors
+/// When the root directory cannot be read.
+pub fn ids(runtime: &Runtime) -> Result<Vec<String>> {
     let entries = match std::fs::read_dir(&runtime.root) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.map_err(|error| Error::io("read", &runtime.root, &error))?,
@@ -19,12 +35,18 @@ pub fn list(runtime: &Runtime) -> Result<Vec<StateView>> {
         .filter(|id| check_id(id).is_ok())
         .collect();
     ids.sort_unstable();
-    let mut views = Vec::with_capacity(ids.len());
-    for id in ids {
-        match Container::load(runtime, &id) {
-            Ok(container) => views.push(container.state.view(&container.dir)),
-            Err(error) => crate::warn(&format!("load container {id}: {error}")),
-        }
-    }
-    Ok(views)
+    Ok(ids)
+}
+
+/// The ids in which `pattern`, a POSIX extended regular expression, is found.
+///
+/// # Errors
+/// When the pattern is none; as [`ids`].
+pub fn matching(runtime: &Runtime, pattern: &str) -> Result<Vec<String>> {
+    let regex = sys::Regex::new(pattern).map_err(|text| {
+        Error::message(format!("invalid regular expression {pattern:?}: {text}"))
+    })?;
+    let mut ids = ids(runtime)?;
+    ids.retain(|id| regex.matches(id));
+    Ok(ids)
 }

@@ -4,10 +4,13 @@ mod create;
 mod delete;
 mod events;
 mod exec;
+mod follow;
 mod foreground;
 mod host;
 mod kill;
 mod list;
+mod mounts;
+mod notify;
 pub mod options;
 mod pause;
 mod ps;
@@ -15,6 +18,7 @@ mod run;
 mod start;
 mod state;
 mod update;
+mod wait;
 
 use std::time::Duration;
 
@@ -25,11 +29,13 @@ use crate::hooks;
 use crate::state::{InitProcess, State, StateDir, Status};
 
 pub use create::create;
-pub use delete::delete;
+pub use delete::{delete, delete_matching};
 pub use events::{Event, EventStream, events, stats};
 pub use exec::exec;
-pub use kill::kill;
-pub use list::list;
+pub use follow::{Follow, follow};
+pub use kill::{kill, kill_matching};
+pub use list::{ids, list, matching};
+pub use mounts::{add_mounts, remove_mounts};
 pub use options::{
     CgroupManager, CreateOptions, ExecOptions, RunOptions, Runtime, StateView, UpdateOptions,
 };
@@ -39,6 +45,7 @@ pub use run::run;
 pub use start::start;
 pub use state::state;
 pub use update::update;
+pub use wait::wait;
 
 /// A container that exists.
 struct Container {
@@ -80,6 +87,13 @@ fn signal_all(state: &State, signal: i32) -> Result<()> {
         Some(cgroup) if cgroup.exists() => cgroup.kill_all(signal).map_err(cgroup_error),
         _ => Ok(()),
     }
+}
+
+/// Does the same to many containers. One that fails keeps none of the others from it.
+fn for_each(ids: &[String], mut act: impl FnMut(&str) -> Result<()>) -> Result<()> {
+    let failures: Vec<String> =
+        ids.iter().filter_map(|id| act(id).err().map(|error| format!("{id}: {error}"))).collect();
+    if failures.is_empty() { Ok(()) } else { Err(Error::message(failures.join("; "))) }
 }
 
 /// `error`, and that the container is frozen with a parent of its cgroup, if that may be the reason.

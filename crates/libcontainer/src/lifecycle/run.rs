@@ -1,8 +1,11 @@
 //! `run`: `create`, `start`, wait and `delete` in one.
 
+use std::os::fd::AsFd;
+
 use super::create::{Creation, Terminal};
 use super::delete::remove;
 use super::foreground::Foreground;
+use super::notify::Proxy;
 use super::{RunOptions, Runtime, run_poststart};
 use crate::error::{Error, Result};
 use crate::launch::PATIENCE;
@@ -24,6 +27,10 @@ pub fn run(runtime: &Runtime, options: &RunOptions) -> Result<i32> {
             None => Err(Error::config("/process", "required to run a container")),
         })?
         .launch(false)?;
+    let proxy = match Proxy::listen(&creation.dir) {
+        Ok(proxy) => proxy,
+        Err(error) => return creation.or_undo(|_| Err(error)).map(|_| 0),
+    };
     // Not before: until its program runs, whoever ends this process ends the container with it.
     let foreground = if options.detach { None } else { Some(Foreground::new()?) };
     let creation = creation.hand_over()?.or_undo(|creation| {
@@ -33,10 +40,14 @@ pub fn run(runtime: &Runtime, options: &RunOptions) -> Result<i32> {
         launched.wait_started(hooks.is_empty().then_some(PATIENCE))?;
         run_poststart(&creation.state, launched.pid)
     })?;
-    let (Some(mut foreground), Some(launched)) = (foreground, creation.launched) else {
+    let Some(launched) = creation.launched else { return Ok(0) };
+    let Some(mut foreground) = foreground else {
+        if let Some(proxy) = proxy {
+            proxy.relay(launched.pidfd.as_fd(), launched.pid);
+        }
         return Ok(0);
     };
-    let status = foreground.wait(launched)?;
+    let status = foreground.wait(launched, proxy)?;
     if !options.keep {
         remove(&creation.dir, &creation.state)?;
     }

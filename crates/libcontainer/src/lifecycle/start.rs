@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::host::protect_descriptors;
+use super::notify::Proxy;
 use super::{Container, Runtime, not_running, run_poststart};
 use crate::error::{Error, Result};
 use crate::launch::PATIENCE;
@@ -28,6 +29,7 @@ pub fn start(runtime: &Runtime, id: &str) -> Result<()> {
             other => format!("cannot start a container in the {} state", other.as_str()),
         }));
     }
+    let proxy = Proxy::listen(&container.dir)?;
     let (start, result) = container.dir.open_fifos().map_err(|errno| match errno {
         Errno::ENXIO | Errno::ENOENT => Error::message("cannot start a container that has stopped"),
         errno => Error::os("open start FIFO of", id, errno),
@@ -51,7 +53,12 @@ pub fn start(runtime: &Runtime, id: &str) -> Result<()> {
         {
             let _ = sys::pidfd::send_signal(pidfd.as_fd(), nix::libc::SIGKILL);
         }
-    })
+    })?;
+    // As under runc, a service that is to say when it is ready has started only then.
+    if let (Some(proxy), Ok(pidfd)) = (proxy, container.init()?.pidfd()) {
+        proxy.relay(pidfd.as_fd(), pid);
+    }
+    Ok(())
 }
 
 /// Waits for execve(2): end-of-file, or the reason why it failed.

@@ -1,6 +1,7 @@
 //! `update`
 
 use std::path::Path;
+use std::time::Duration;
 
 use libcgroups::{Memory, Resources};
 
@@ -10,17 +11,28 @@ use crate::plan;
 use crate::spec;
 use crate::state::{State, Status, device_digest};
 
+/// How long another update may take: it may wait for systemd, or for processes to freeze.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Changes the limits of a container to those that are given; what is not given stays as it is, and
 /// when one is refused, all do. Device rules are replaced as a whole.
 ///
 /// # Errors
-/// When the document is broken, the container is not there any more, or the kernel refuses a limit.
+/// When the document is broken, the container is not there (any more) or still being created, or the kernel refuses a limit.
 pub fn update(runtime: &Runtime, options: &UpdateOptions) -> Result<()> {
-    let mut container = Container::load(runtime, &options.id)?;
-    if container.status() == Status::Stopped {
-        return Err(not_running());
-    }
     let mut limits = resources(options)?;
+    let container = Container::load(runtime, &options.id)?;
+    // Each writes down what it has changed beside what it has read.
+    let lock = container.dir.lock(PATIENCE)?;
+    let mut container = Container { state: container.dir.load()?, ..container };
+    match container.status() {
+        Status::Stopped => return Err(not_running()),
+        // What `create` has read of the state goes on to be true until it has written it down itself.
+        Status::Creating => {
+            return Err(Error::message("cannot update a container that is being created"));
+        }
+        _ => {}
+    }
     refuse_rdt(options)?;
     let Container { dir, state } = &mut container;
     let memory = remember(state.memory, &mut limits.memory);
@@ -39,6 +51,7 @@ pub fn update(runtime: &Runtime, options: &UpdateOptions) -> Result<()> {
         state.memory = memory;
         dir.save(state)?;
     }
+    drop(lock);
     Ok(())
 }
 

@@ -40,6 +40,7 @@ pub(crate) use check::at as pointer;
 pub use facts::HostFacts;
 pub use model::*;
 pub use mount_options::mount_option_names;
+pub use mounts::live_mounts;
 pub use process::process;
 pub use resources::limits;
 

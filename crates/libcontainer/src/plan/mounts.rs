@@ -46,6 +46,31 @@ pub(super) fn mounts(
     Ok(plan)
 }
 
+/// A list of mounts for a container that runs already, which is not config.json's.
+///
+/// # Errors
+/// As for `mounts` of config.json; besides for a whole cgroup view, a `remount` and the root directory.
+pub fn live_mounts(
+    list: &[OciMount],
+    facts: &HostFacts,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Mount>> {
+    let plan = list.iter().enumerate().map(|(index, entry)| {
+        let pointer = format!("/{index}");
+        let mount = mount(entry, &pointer, facts, warnings)?;
+        let refuse = |what: &str| Err(Error::config(&*pointer, what));
+        match &mount.kind {
+            MountKind::Cgroup => refuse("a cgroup mount cannot be added to a running container"),
+            MountKind::Remount { .. } => refuse("only new mounts can be added, not changed ones"),
+            _ if clean(&mount.destination) == Path::new("/") => {
+                refuse("nothing can be mounted over the root directory")
+            }
+            _ => Ok(mount),
+        }
+    });
+    plan.collect()
+}
+
 fn mount(
     entry: &OciMount,
     pointer: &str,

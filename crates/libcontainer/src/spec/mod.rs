@@ -10,7 +10,7 @@ use std::path::Path;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use oci_spec::runtime::{LinuxResources, Process, Spec};
+use oci_spec::runtime::{LinuxResources, Mount, Process, Spec};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -58,6 +58,14 @@ pub fn parse_resources(text: &[u8]) -> Result<(LinuxResources, Vec<String>)> {
     serde_json::from_value(document)
         .map(|resources| (resources, Vec::new()))
         .map_err(|error| Error::message(format!("parse resources: {error}")))
+}
+
+/// Parses a list of mounts, in the form of `mounts` of config.json. `path` is for messages.
+///
+/// # Errors
+/// As for [`load`].
+pub fn parse_mounts(text: &[u8], path: &Path) -> Result<Vec<Mount>> {
+    parse_with(text, path, |_, _| {}).map(|(mounts, _)| mounts)
 }
 
 /// Parses config.json from memory. `path` is for messages.

@@ -1,11 +1,12 @@
 //! The directory that holds the state of one container.
 
 use std::ffi::OsStr;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag, open};
@@ -22,6 +23,9 @@ const EXEC: &str = "exec.json";
 const FILTER: &str = "filter.bpf";
 const START: &str = "start";
 const STATUS: &str = "status";
+const NOTIFY: &str = "notify";
+/// Between two looks at a lock that somebody has.
+const LOCK_WAIT: Duration = Duration::from_millis(5);
 
 /// The directory of one container.
 #[derive(Debug, Clone)]
@@ -106,6 +110,26 @@ impl StateDir {
         }
     }
 
+    /// Keeps the other callers of this out for as long as the result lives: who changes a part of state.json reads it
+    /// under this lock.
+    ///
+    /// # Errors
+    /// When another one has it for longer than `patience`; when the directory is gone.
+    pub(crate) fn lock(&self, patience: Duration) -> Result<Flock<OwnedFd>> {
+        let deadline = Instant::now() + patience;
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let mut dir = open(&self.path, flags, Mode::empty())
+            .map_err(|errno| Error::os("open", &self.path, errno))?;
+        loop {
+            dir = match Flock::lock(dir, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Ok(lock),
+                Err((dir, Errno::EWOULDBLOCK)) if Instant::now() < deadline => dir,
+                Err((_, errno)) => return Err(Error::os("lock", &self.path, errno)),
+            };
+            std::thread::sleep(LOCK_WAIT);
+        }
+    }
+
     /// Replaces state.json.
     pub(crate) fn save(&self, state: &State) -> Result<()> {
         self.write(STATE, state)
@@ -182,6 +206,31 @@ impl StateDir {
         Ok((start, status))
     }
 
+    /// Makes the directory that a socket for the container's notifications goes to; gives its path.
+    pub(crate) fn make_notify(&self) -> Result<PathBuf> {
+        let path = self.path.join(NOTIFY);
+        std::fs::create_dir(&path)
+            .and_then(|()| std::fs::set_permissions(&path, Permissions::from_mode(0o755)))
+            .map_err(|error| Error::io("mkdir", &path, &error))?;
+        Ok(path)
+    }
+
+    /// The path of that directory and a handle to it, if there is one.
+    pub(crate) fn open_notify(&self) -> Result<Option<(PathBuf, OwnedFd)>> {
+        let path = self.path.join(NOTIFY);
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+        match open(&path, flags, Mode::empty()) {
+            Ok(handle) => Ok(Some((path, handle))),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(Error::os("open", path, errno)),
+        }
+    }
+
+    /// Lets everybody write to a socket.
+    pub(crate) fn open_to_all(socket: &Path) -> std::io::Result<()> {
+        std::fs::set_permissions(socket, Permissions::from_mode(0o777))
+    }
+
     /// Whether the container was created and not started.
     pub(crate) fn awaits_start(&self) -> bool {
         self.path.join(START).symlink_metadata().is_ok()
@@ -230,7 +279,6 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 
 /// Opens a new file `.NAME.PID` beside `path`.
 pub(crate) fn open_beside(path: &Path, mode: u32) -> Result<(PathBuf, File)> {
-    use std::os::unix::fs::PermissionsExt;
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or(OsStr::new("file")));
     name.push(format!(".{}", std::process::id()));
@@ -247,7 +295,7 @@ pub(crate) fn open_beside(path: &Path, mode: u32) -> Result<(PathBuf, File)> {
     };
     let file = file.map_err(|error| Error::io("open", path, &error))?;
     if mode & 0o077 != 0 {
-        file.set_permissions(std::fs::Permissions::from_mode(mode))
+        file.set_permissions(Permissions::from_mode(mode))
             .map_err(|error| Error::io("chmod", path, &error))?;
     }
     Ok((temporary, file))

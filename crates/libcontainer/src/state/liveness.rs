@@ -62,6 +62,14 @@ impl InitProcess {
     }
 }
 
+/// The status of a zombie, as wait(2) will give it to its parent; field 52 of /proc/PID/stat. It is 0 for
+/// those who may not trace the process.
+pub(super) fn zombie_status(process: InitProcess) -> Option<i32> {
+    let file = std::fs::File::open(format!("/proc/{}/stat", process.pid)).ok()?;
+    let stat = Stat::from_read(file).ok()?;
+    (stat.starttime == process.start_time && stat.state == 'Z').then_some(stat.exit_code).flatten()
+}
+
 /// State letter and start time of /proc/PID/stat.
 fn stat(pid: i32) -> nix::Result<(char, u64)> {
     let file = std::fs::File::open(format!("/proc/{pid}/stat")).map_err(|_| Errno::ESRCH)?;

@@ -11,6 +11,7 @@
 //! ```
 
 mod dir;
+mod exit;
 mod liveness;
 mod view;
 
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::{Hook, Process};
 
 pub(crate) use dir::{StateDir, replace};
+pub(crate) use exit::ExitWatch;
 pub(crate) use liveness::{InitProcess, Liveness};
 pub use view::StateView;
 pub(crate) use view::Status;

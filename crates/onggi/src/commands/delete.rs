@@ -11,16 +11,21 @@ pub(super) const VERB: Verb = Verb {
     details: "The container must be stopped, or created and not yet started.",
     arguments,
     run: |session, matches| {
-        let id = shared::checked_id(matches)?;
-        lifecycle::delete(&session.runtime, id, matches.get_flag("force"))?;
+        let force = matches.get_flag("force");
+        match shared::pattern_of(matches) {
+            Some(pattern) => lifecycle::delete_matching(&session.runtime, pattern, force)?,
+            None => lifecycle::delete(&session.runtime, shared::checked_id(matches)?, force)?,
+        }
         Ok(0)
     },
     ..PLAIN
 };
 
 fn arguments(command: Command) -> Command {
-    shared::with_id(command).arg(
-        shared::switch("force", "kill what still runs (SIGKILL); no container is no failure")
-            .short('f'),
-    )
+    shared::with_id(command)
+        .arg(
+            shared::switch("force", "kill what still runs (SIGKILL); no container is no failure")
+                .short('f'),
+        )
+        .arg(shared::regex())
 }

@@ -14,7 +14,8 @@ pub(super) const VERB: Verb = Verb {
     name: "events",
     about: "show what a container uses, and when it runs out of memory",
     details: "Writes lines of JSON until the container stops: \"stats\" with its use of processors, memory\n\
-              and devices, once in each interval, and \"oom\" when its memory has run out.\n\
+              and devices, once in each interval, and \"oom\" when its memory has run out. With --follow\n\
+              no statistics, but \"freeze\", \"thaw\" and, last, \"exit\" with the status, as they happen.\n\
               \n\
               \x20   # onggi events --interval 1m30s mycontainer\n\
               \x20   # onggi events --stats mycontainer | jq .data.memory.usage",
@@ -23,6 +24,7 @@ pub(super) const VERB: Verb = Verb {
         shared::with_id(command)
             .arg(shared::text("interval", "TIME", help).value_parser(duration::parse))
             .arg(shared::switch("stats", "show statistics once, then exit"))
+            .arg(shared::switch("follow", "what happens to it, as it happens, and no statistics"))
     },
     run: |session, matches| {
         let id = shared::checked_id(matches)?;
@@ -36,17 +38,26 @@ pub(super) const VERB: Verb = Verb {
         if matches.get_flag("stats") {
             return quiet(write(&lifecycle::stats(&session.runtime, id)?));
         }
-        let mut events = lifecycle::events(&session.runtime, id, interval)?;
         let stdout = std::io::stdout();
-        while let Some(event) = events.next(stdout.as_fd())? {
-            if let Err(error) = write(&event) {
-                return quiet(Err(error));
-            }
+        if matches.get_flag("follow") {
+            let mut events = lifecycle::follow(&session.runtime, id)?;
+            return stream(|| events.next(stdout.as_fd()));
         }
-        Ok(0)
+        let mut events = lifecycle::events(&session.runtime, id, interval)?;
+        stream(|| events.next(stdout.as_fd()))
     },
     ..PLAIN
 };
+
+/// Writes what comes until nothing more does.
+fn stream(mut next: impl FnMut() -> Result<Option<Event>>) -> Result<i32> {
+    while let Some(event) = next()? {
+        if let Err(error) = write(&event) {
+            return quiet(Err(error));
+        }
+    }
+    Ok(0)
+}
 
 /// One line, in one write(2).
 fn write(event: &Event) -> Result<()> {

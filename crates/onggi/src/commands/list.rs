@@ -1,7 +1,7 @@
 //! `onggi list`
 
 use libcontainer::lifecycle::options::StateView;
-use libcontainer::{Error, lifecycle};
+use libcontainer::{Error, clock, lifecycle};
 
 use super::{PLAIN, Verb, shared};
 use crate::{log, output};
@@ -10,6 +10,7 @@ pub(super) const VERB: Verb = Verb {
     name: "list",
     about: "list the containers below the root directory",
     usage: "",
+    details: "On a terminal the time of creation is told in a short form, unless a format is named.",
     arguments: |command| {
         command
             .arg(shared::format())
@@ -20,7 +21,8 @@ pub(super) const VERB: Verb = Verb {
         let format = shared::text_of(matches, "format");
         let text = match format.as_deref() {
             _ if matches.get_flag("quiet") => ids(&containers).into_bytes(),
-            None | Some("table") => table(&containers).into_bytes(),
+            None if output::is_terminal() => table(&containers, for_people).into_bytes(),
+            None | Some("table") => table(&containers, str::to_owned).into_bytes(),
             // Go writes an empty list as null, and so engines expect it.
             Some("json") if containers.is_empty() => b"null\n".to_vec(),
             Some("json") => output::json_line(&containers)?,
@@ -36,8 +38,13 @@ fn ids(containers: &[StateView]) -> String {
     containers.iter().flat_map(|container| [container.id.as_str(), "\n"]).collect()
 }
 
-/// Columns at least twelve wide with three spaces between, the last one open.
-fn table(containers: &[StateView]) -> String {
+/// A time in the short form.
+fn for_people(time: &str) -> String {
+    clock::ago(time).unwrap_or_else(|| time.to_owned())
+}
+
+/// Columns at least twelve wide with three spaces between, the last one open; `time` writes the times.
+fn table(containers: &[StateView], time: fn(&str) -> String) -> String {
     let head = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(String::from);
     let mut rows = vec![head];
     rows.extend(containers.iter().map(|container| {
@@ -46,7 +53,7 @@ fn table(containers: &[StateView]) -> String {
             &container.pid.to_string(),
             &container.status,
             &container.bundle,
-            &container.created,
+            &time(&container.created),
             &container.owner,
         ]
         .map(|cell| log::escape(cell))
@@ -93,7 +100,7 @@ mod tests {
             container("x", 0, "stopped"),
         ];
         assert_eq!(
-            table(&containers),
+            table(&containers, str::to_owned),
             "\
 ID                             PID         STATUS      BUNDLE           CREATED                          OWNER
 a-rather-long-container-name   27365       created     /tmp/bundles/b   2026-11-23T18:55:10.067947144Z   root
@@ -103,10 +110,18 @@ x                              0           stopped     /tmp/bundles/b   2026-11-
     }
 
     #[test]
+    fn times_for_people() {
+        assert_eq!(for_people("9999-01-01T00:00:00.5Z"), "0 seconds ago");
+        assert_eq!(for_people("long ago"), "long ago");
+        let text = table(&[container("x", 1, "running")], |_| "then".into());
+        assert!(text.contains("/tmp/bundles/b   then        root\n"), "{text}");
+    }
+
+    #[test]
     fn cells_cannot_steer_a_terminal() {
         let mut odd = container("x", 1, "running");
         odd.bundle = "/a\n\x1b[2Jb".into();
-        assert!(table(&[odd]).contains("/a\\n\\x1b[2Jb   "));
+        assert!(table(&[odd], str::to_owned).contains("/a\\n\\x1b[2Jb   "));
     }
 
     #[test]

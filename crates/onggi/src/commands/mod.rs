@@ -1,5 +1,7 @@
 //! The verbs, one file each.
 
+mod checkpoint;
+mod completion;
 mod create;
 mod delete;
 mod events;
@@ -7,6 +9,7 @@ mod exec;
 mod features;
 mod kill;
 mod list;
+mod mounts;
 mod pause;
 mod ps;
 mod resume;
@@ -16,6 +19,7 @@ mod spec;
 mod start;
 mod state;
 mod update;
+mod wait;
 
 use std::ffi::OsStr;
 
@@ -73,20 +77,25 @@ const PLAIN: Verb = Verb {
 
 /// All verbs, in the order of the help page.
 pub(crate) const VERBS: &[&Verb] = &[
+    &checkpoint::CHECKPOINT,
+    &completion::VERB,
     &create::VERB,
     &delete::VERB,
     &events::VERB,
     &exec::VERB,
     &kill::VERB,
     &list::VERB,
+    &mounts::VERB,
     &pause::VERB,
     &ps::VERB,
+    &checkpoint::RESTORE,
     &resume::VERB,
     &run::VERB,
     &spec::VERB,
     &start::VERB,
     &state::VERB,
     &update::VERB,
+    &wait::VERB,
     &features::VERB,
 ];
 
@@ -139,7 +148,8 @@ mod tests {
         ] {
             for line in recorded.lines().filter(|line| *line != "--version") {
                 let (verb, matches) = read(line);
-                let id = matches.get_one::<String>("container-id").expect(line);
+                let name = if verb == "state" { "ids" } else { "container-id" };
+                let id = matches.get_one::<String>(name).expect(line);
                 assert!(["ID", "d", "k"].contains(&id.as_str()), "{verb}: {line}");
                 seen += 1;
             }

@@ -1,7 +1,9 @@
 //! Flags that several verbs have.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use libcontainer::lifecycle::options::{CreateOptions, check_id};
@@ -9,6 +11,9 @@ use libcontainer::{Error, Result};
 
 /// The name of the word that every verb on one container takes.
 const ID: &str = "container-id";
+
+/// As much of a document as is read: engines send some hundred bytes.
+const MAX_INPUT: u64 = 1 << 20;
 
 /// A flag without a value.
 pub(super) fn switch(name: &'static str, help: &'static str) -> Arg {
@@ -55,6 +60,17 @@ pub(super) fn checked_id(matches: &ArgMatches) -> Result<&str> {
     let id = matches.get_one::<String>(ID).map(String::as_str).unwrap_or_default();
     check_id(id)?;
     Ok(id)
+}
+
+/// `--regex`
+pub(super) fn regex() -> Arg {
+    let help = "the id is a POSIX extended regular expression: all containers that match";
+    switch("regex", help).short('r')
+}
+
+/// What stands in the place of the id, with `--regex`.
+pub(super) fn pattern_of(matches: &ArgMatches) -> Option<&str> {
+    matches.get_flag("regex").then(|| matches.get_one::<String>(ID).map(String::as_str)).flatten()
 }
 
 /// A path as given; an empty one counts as not given.
@@ -126,4 +142,21 @@ pub(super) fn create_options(matches: &ArgMatches) -> Result<CreateOptions> {
         no_new_keyring: matches.get_flag("no-new-keyring"),
         preserve_fds: preserve_fds_of(matches),
     })
+}
+
+/// A document, from a file or, as `-`, from standard input.
+///
+/// # Errors
+///
+/// It cannot be read.
+pub(super) fn input(path: &Path) -> Result<Vec<u8>> {
+    let fail = |error: std::io::Error| Error::io("read", path, &error);
+    let mut text = Vec::new();
+    if path == Path::new("-") {
+        std::io::stdin().take(MAX_INPUT).read_to_end(&mut text)
+    } else {
+        File::open(path).and_then(|file| file.take(MAX_INPUT).read_to_end(&mut text))
+    }
+    .map_err(fail)?;
+    Ok(text)
 }

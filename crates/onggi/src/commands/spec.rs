@@ -22,11 +22,13 @@ pub(super) const VERB: Verb = Verb {
     arguments: |command| {
         command
             .arg(shared::path("bundle", "DIR", "where to write it").short('b'))
+            .arg(shared::path("config", "FILE", "write FILE, in place of config.json").short('f'))
             .arg(shared::switch("rootless", "for a container without privileges"))
     },
     run: |_, matches| {
         let bundle = shared::path_of(matches, "bundle").unwrap_or_default();
-        write(&bundle.join("config.json"), &text(matches.get_flag("rootless")))?;
+        let file = shared::path_of(matches, "config").unwrap_or_else(|| "config.json".into());
+        write(&bundle.join(file), &text(matches.get_flag("rootless")))?;
         Ok(0)
     },
     ..PLAIN

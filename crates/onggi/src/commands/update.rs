@@ -2,19 +2,12 @@
 
 mod numbers;
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-
 use clap::{Arg, ArgMatches, Command, value_parser};
 use libcontainer::lifecycle::UpdateOptions;
 use libcontainer::{Error, Result, lifecycle};
 
 use super::{PLAIN, Verb, shared};
 use numbers::{bytes, signed, unsigned};
-
-/// As much of the resources as is read: engines send some hundred bytes.
-const MAX_INPUT: u64 = 1 << 20;
 
 pub(super) const VERB: Verb = Verb {
     name: "update",
@@ -72,7 +65,9 @@ fn options(matches: &ArgMatches) -> Result<UpdateOptions> {
     let given = |name| shared::text_of(matches, name).is_some();
     let mut options = UpdateOptions {
         id: shared::checked_id(matches)?.to_owned(),
-        document: shared::path_of(matches, "resources").map(|path| input(&path)).transpose()?,
+        document: shared::path_of(matches, "resources")
+            .map(|path| shared::input(&path))
+            .transpose()?,
         l3_cache_schema: given("l3-cache-schema"),
         mem_bw_schema: given("mem-bw-schema"),
         ..UpdateOptions::default()
@@ -108,17 +103,4 @@ fn limits(matches: &ArgMatches, options: &mut UpdateOptions) -> Result<()> {
     memory.reservation = bytes(matches, "memory-reservation")?;
     limits.pids_limit = matches.get_one("pids-limit").copied();
     Ok(())
-}
-
-/// The document, from a file or standard input.
-fn input(path: &Path) -> Result<Vec<u8>> {
-    let fail = |error: std::io::Error| Error::io("read", path, &error);
-    let mut text = Vec::new();
-    if path == Path::new("-") {
-        std::io::stdin().take(MAX_INPUT).read_to_end(&mut text)
-    } else {
-        File::open(path).and_then(|file| file.take(MAX_INPUT).read_to_end(&mut text))
-    }
-    .map_err(fail)?;
-    Ok(text)
 }

@@ -200,6 +200,8 @@ impl Connection {
     }
 
     fn read_more(&mut self) -> Result<(), Failure> {
+        // One that never stops talking is no answer either.
+        self.time_left()?;
         let mut chunk = [0_u8; 4096];
         loop {
             match nix::unistd::read(&self.socket, &mut chunk) {
@@ -233,11 +235,16 @@ impl Connection {
         Ok(())
     }
 
-    fn wait(&self, what: PollFlags) -> Result<(), Failure> {
+    fn time_left(&self) -> Result<Duration, Failure> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Failure::Unreachable(format!("{} did not answer in time", self.peer)));
         }
+        Ok(left)
+    }
+
+    fn wait(&self, what: PollFlags) -> Result<(), Failure> {
+        let left = self.time_left()?;
         let mut fds = [PollFd::new(self.socket.as_fd(), what)];
         // poll(2) counts in whole milliseconds: rounded up, or the last one would be spent in a busy loop.
         let timeout = PollTimeout::try_from(left + Duration::from_millis(1));
@@ -341,6 +348,21 @@ mod tests {
         let mut connection = peer.connect(SHORT * 5).expect("greeted");
         let text = unreachable(connection.manager("StopUnit", &[Value::text("x.scope")]));
         assert!(text.ends_with("did not answer in time"), "{text}");
+    }
+
+    #[test]
+    fn one_that_talks_of_other_things_for_ever() {
+        let peer = Peer::new("talker", |mut stream| {
+            stream.write_all(b"DATA\r\nOK 0\r\n").expect("write");
+            // Signals without anything in them.
+            let signals = b"l\x04\0\x01\0\0\0\0\x01\0\0\0\0\0\0\0".repeat(4096);
+            while stream.write_all(&signals).is_ok() {}
+        });
+        let begin = Instant::now();
+        let mut connection = peer.connect(SHORT * 5).expect("greeted");
+        let text = unreachable(connection.manager("StopUnit", &[Value::text("x.scope")]));
+        assert!(text.ends_with("did not answer in time"), "{text}");
+        assert!(begin.elapsed() < LONG);
     }
 
     #[test]

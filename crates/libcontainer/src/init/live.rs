@@ -1,0 +1,145 @@
+//! Mounts that come and go while the container runs.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, readlinkat};
+use nix::mount::{MntFlags, umount2};
+use nix::sched::CloneFlags;
+use nix::sys::stat::Mode;
+use sys::{Proc, Root};
+
+use super::join::{JoinTarget, enter_all};
+use super::mounts::{LateReadonly, Mounter};
+use super::prepared::Prepared;
+use super::{begin, credentials};
+use crate::error::{Error, Result};
+use crate::plan::Mount;
+use crate::sync::ChildEnd;
+
+/// What a process needs that is to work in a running container.
+#[derive(Debug)]
+pub(crate) struct VisitContext<'a> {
+    /// The container's first process, whose namespaces are joined.
+    pub(crate) target: JoinTarget<'a>,
+    /// Which of them; none when the process was born in all.
+    pub(crate) namespaces: CloneFlags,
+    /// Root directory of the container, where it has no mount namespace of its own.
+    pub(crate) root: Option<OwnedFd>,
+    /// Whether the container has a user namespace of its own.
+    pub(crate) in_user_namespace: bool,
+}
+
+/// Goes into the container, does `task` and ends.
+pub(crate) fn run(
+    context: VisitContext<'_>,
+    channel: &ChildEnd,
+    task: impl FnOnce(&Root) -> Result<()>,
+) -> ! {
+    let done = enter(context, channel).and_then(|root| task(&root));
+    match done.and_then(|()| channel.ready(0)) {
+        Ok(()) => sys::clone::exit_now(0),
+        Err(error) => {
+            channel.failed(&error);
+            sys::clone::exit_now(1)
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the root directory itself is no link")]
+fn enter(context: VisitContext<'_>, channel: &ChildEnd) -> Result<Root> {
+    begin(channel, &[], false)?;
+    if !context.namespaces.is_empty() {
+        enter_all(&context.target, context.namespaces)?;
+    }
+    if context.in_user_namespace {
+        credentials::become_namespace_root()?;
+    }
+    if let Some(root) = context.root {
+        return Ok(Root::new(root));
+    }
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    open("/", flags, Mode::empty()).map(Root::new).map_err(|errno| Error::os("open", "/", errno))
+}
+
+/// Makes all of `mounts`, or none: what was made before a failure is taken away again. `sources` are
+/// those of the bind mounts among them, from the host's mount namespace.
+pub(crate) fn add(root: &Root, mounts: &[Mount], sources: Vec<Option<OwnedFd>>) -> Result<()> {
+    let prepared = Prepared { mount_sources: sources, ..Prepared::default() };
+    let mounter = Mounter {
+        root,
+        prepared: &prepared,
+        cgroup_views: &libcgroups::MountViews { v1: vec![], v2: None, symlinks: vec![] },
+        own_cgroup_namespace: true,
+    };
+    let mut late = LateReadonly::default();
+    let mut made = 0;
+    let done = mounts.iter().enumerate().try_for_each(|(index, entry)| {
+        mounter.mount_one(index, entry, &mut late)?;
+        made = index + 1;
+        Ok(())
+    });
+    done.and_then(|()| late.apply()).inspect_err(|_| {
+        for entry in mounts.iter().take(made).rev() {
+            // The failure itself is what has to be told.
+            let _ = detach(root, &entry.destination);
+        }
+    })
+}
+
+/// Takes away what is mounted at each of `destinations`, the uppermost mount of each.
+pub(crate) fn remove<'a>(
+    root: &Root,
+    destinations: impl IntoIterator<Item = &'a Path>,
+) -> Result<()> {
+    destinations.into_iter().try_for_each(|destination| detach(root, destination))
+}
+
+fn detach(root: &Root, destination: &Path) -> Result<()> {
+    let fail = |errno| match errno {
+        Errno::EINVAL => {
+            Error::message(format!("unmount {destination:?}: nothing is mounted there"))
+        }
+        errno => Error::os("unmount", destination, errno),
+    };
+    let target = root.find(destination).map_err(fail)?;
+    // Of the kernel's own links only this one is followed, in a procfs that nobody can have tampered with.
+    let proc = Proc::open().map_err(|errno| Error::os("open private", "proc", errno))?;
+    let link = format!("self/fd/{}", target.as_raw_fd());
+    let place = readlinkat(proc.as_fd(), link.as_str()).map_err(fail)?;
+    if confines(Path::new(&place)) {
+        return Err(Error::message(format!(
+            "unmount {destination:?}: {place:?} is part of what confines the container"
+        )));
+    }
+    nix::unistd::fchdir(proc.as_fd()).map_err(fail)?;
+    umount2(link.as_str(), MntFlags::MNT_DETACH).map_err(fail)
+}
+
+/// Where a mount may hide something from the container, or be its root.
+fn confines(place: &Path) -> bool {
+    let whole = ["/", "/dev"].iter().any(|path| place == Path::new(path));
+    whole || ["/proc", "/sys"].iter().any(|path| place.starts_with(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_that_confine() {
+        for (place, yes) in [
+            ("/", true),
+            ("/dev", true),
+            ("/dev/x", false),
+            ("/proc", true),
+            ("/proc/kcore", true),
+            ("/sys/firmware", true),
+            ("/process", false),
+            ("/data", false),
+        ] {
+            assert_eq!(confines(Path::new(place)), yes, "{place}");
+        }
+    }
+}

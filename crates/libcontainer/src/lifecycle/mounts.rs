@@ -1,0 +1,82 @@
+//! `mounts add` and `mounts remove`
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use super::host::{facts, protect_descriptors};
+use super::{Container, Runtime, not_running};
+use crate::error::{Error, Result};
+use crate::init;
+use crate::launch::visit;
+use crate::plan::{self, Mount, MountKind};
+use crate::spec;
+use crate::state::Status;
+
+/// What the document is called in messages.
+const DOCUMENT: &str = "mounts";
+
+/// Mounts what `document` lists, in the form of `mounts` of config.json, in a container that is there.
+/// Sources of bind mounts are the host's, relative ones taken from the bundle. All are made or none.
+///
+/// # Errors
+/// When the document is broken, the container is not running, or a mount cannot be made.
+pub fn add_mounts(runtime: &Runtime, id: &str, document: &[u8]) -> Result<()> {
+    let (container, init) = live(runtime, id)?;
+    let list = spec::parse_mounts(document, Path::new(DOCUMENT))?;
+    let mut warnings = Vec::new();
+    let mounts =
+        plan::live_mounts(&list, &facts(&container.state.bundle)?, &mut warnings).map_err(named)?;
+    crate::remark(&warnings);
+    let sources = mounts.iter().map(source).collect::<Result<Vec<_>>>()?;
+    visit(&container.state, &init, |root| init::add_mounts(root, &mounts, sources))
+}
+
+/// Unmounts what is mounted, last and uppermost, at each destination that `document` lists; of the rest
+/// of the document nothing is looked at. Mounts below go with it. The last one of the list is unmounted
+/// first.
+///
+/// # Errors
+/// When the document is broken, the container is not running, or nothing is mounted there.
+pub fn remove_mounts(runtime: &Runtime, id: &str, document: &[u8]) -> Result<()> {
+    let (container, init) = live(runtime, id)?;
+    let list = spec::parse_mounts(document, Path::new(DOCUMENT))?;
+    visit(&container.state, &init, |root| {
+        init::remove_mounts(root, list.iter().rev().map(|mount| mount.destination().as_path()))
+    })
+}
+
+/// The container and a pidfd of its first process.
+fn live(runtime: &Runtime, id: &str) -> Result<(Container, OwnedFd)> {
+    protect_descriptors(0)?;
+    let container = Container::load(runtime, id)?;
+    match container.status() {
+        Status::Creating | Status::Stopped => Err(not_running()),
+        _ => {
+            let init = container.init()?.pidfd().map_err(|_| not_running())?;
+            Ok((container, init))
+        }
+    }
+}
+
+/// The source of a bind mount, detached: only the host's mount namespace has it.
+fn source(mount: &Mount) -> Result<Option<OwnedFd>> {
+    let MountKind::Bind { source, recursive } = &mount.kind else { return Ok(None) };
+    init::clone_source(source, *recursive).map(Some).map_err(|error| match error.errno() {
+        Some(Errno::ENOSYS) => {
+            Error::message("live mounts need open_tree(2) and move_mount(2): Linux 5.2")
+        }
+        _ => error,
+    })
+}
+
+/// Errors of the plan name places in config.json; this document is another one.
+fn named(error: Error) -> Error {
+    match error {
+        Error::Config { pointer, message } => {
+            Error::message(format!("{DOCUMENT}: {pointer}: {message}"))
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,191 @@
+//! What a person may want to do about a failure. Shown on a terminal only, never in a log.
+
+use libcontainer::lifecycle;
+
+use crate::globals::Session;
+
+/// A failure whose text holds all of `signs`, and what helps then.
+struct Hint {
+    signs: &'static [&'static str],
+    help: Help,
+}
+
+/// Where the text of a hint comes from.
+enum Help {
+    /// It is always the same.
+    Text(&'static str),
+    /// It depends on what is there.
+    Look(fn(&Case<'_>) -> Option<String>),
+}
+
+/// What failed.
+struct Case<'a> {
+    session: &'a Session,
+    /// The words behind the verb.
+    words: &'a [String],
+}
+
+/// The first one that fits is shown.
+const HINTS: &[Hint] = &[
+    Hint { signs: &["container does not exist"], help: Help::Look(near_ids) },
+    Hint {
+        signs: &["container with given ID already exists"],
+        help: Help::Text(
+            "\"onggi list\" shows it; \"onggi delete ID\" removes it once it has stopped",
+        ),
+    },
+    Hint {
+        signs: &["config.json", "no such file or directory"],
+        help: Help::Text("\"onggi spec --bundle DIR\" writes a config.json to begin with"),
+    },
+    Hint {
+        signs: &["open bundle"],
+        help: Help::Text(
+            "--bundle names the directory that holds config.json and the root filesystem",
+        ),
+    },
+    Hint {
+        signs: &["open rootfs", "no such file or directory"],
+        help: Help::Text(
+            "root.path of config.json, taken from the bundle, must be a directory with the \
+             container's files",
+        ),
+    },
+    Hint {
+        signs: &["executable file not found in $PATH"],
+        help: Help::Text(
+            "the program must be in the container's root filesystem, in a directory of its PATH",
+        ),
+    },
+    Hint {
+        signs: &["cannot allocate tty"],
+        help: Help::Text(
+            "without a console socket: \"terminal\": false in config.json, no --tty, or no --detach",
+        ),
+    },
+    Hint {
+        signs: &["is not stopped"],
+        help: Help::Text("\"onggi kill ID KILL\" stops it; \"onggi delete --force ID\" does both"),
+    },
+    Hint {
+        signs: &["cannot exec in a stopped container"],
+        help: Help::Text("\"onggi delete ID\", then \"onggi run\" makes it anew"),
+    },
+    Hint {
+        signs: &["container not running"],
+        help: Help::Text(
+            "\"onggi state ID\" shows what it does; one that has stopped can be deleted",
+        ),
+    },
+    Hint {
+        signs: &["unknown signal"],
+        help: Help::Text("a name such as KILL or RTMIN+3, or a number from 0 to 64"),
+    },
+    Hint {
+        signs: &["cgroup controller", "is not available here"],
+        help: Help::Text(
+            "take the limit out of config.json, or see which controllers the host has: \
+             /proc/cgroups, /sys/fs/cgroup/cgroup.controllers",
+        ),
+    },
+    Hint {
+        signs: &["systemd"],
+        help: Help::Text("without --systemd-cgroup onggi makes the cgroups itself"),
+    },
+    Hint { signs: &["permission denied"], help: Help::Look(not_root) },
+    Hint { signs: &["operation not permitted"], help: Help::Look(not_root) },
+];
+
+/// The hint for a failure with this message.
+pub(crate) fn find(session: &Session, words: &[String], message: &str) -> Option<String> {
+    let fits = |hint: &&Hint| hint.signs.iter().all(|sign| message.contains(sign));
+    let hint = HINTS.iter().find(fits)?;
+    match hint.help {
+        Help::Text(text) => Some(text.to_owned()),
+        Help::Look(look) => look(&Case { session, words }),
+    }
+}
+
+/// Ids that differ in little from one of the words.
+fn near_ids(case: &Case<'_>) -> Option<String> {
+    let root = case.session.runtime.root.display();
+    let ids = lifecycle::ids(&case.session.runtime).unwrap_or_default();
+    if ids.is_empty() {
+        return Some(format!("there are no containers below {root}; --root names another place"));
+    }
+    let near = case.words.iter().find_map(|word| nearest(word, &ids));
+    Some(match near {
+        Some(id) => format!("there is one called {id:?}"),
+        None => format!("\"onggi list\" shows the {} below {root}", ids.len()),
+    })
+}
+
+/// The most alike of `ids`, if it is alike enough.
+fn nearest<'a>(word: &str, ids: &'a [String]) -> Option<&'a str> {
+    let most = word.len() / 3 + 1;
+    let begins = |id: &str| word.len() >= 3 && id.starts_with(word);
+    let rated = ids.iter().map(|id| (if begins(id) { 1 } else { distance(word, id) }, id));
+    let best = rated.min_by_key(|(distance, _)| *distance)?;
+    (best.0 > 0 && best.0 <= most).then_some(best.1.as_str())
+}
+
+/// How many letters have to be put in, taken out or changed.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (line, letter) in a.chars().enumerate() {
+        let mut corner = line;
+        let mut left = line + 1;
+        for (place, other) in row.iter_mut().skip(1).zip(&b) {
+            let change = corner + usize::from(letter != *other);
+            corner = *place;
+            left = change.min(*place + 1).min(left + 1);
+            *place = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = line + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+fn not_root(_: &Case<'_>) -> Option<String> {
+    let text = "you are not root: \"onggi spec --rootless\" writes a config.json for a normal user";
+    (!nix::unistd::geteuid().is_root()).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        for (a, b, want) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("kitten", "sitting", 3),
+            ("web1", "web2", 1),
+            ("ab", "ba", 2),
+            ("flaw", "lawn", 2),
+        ] {
+            assert_eq!(distance(a, b), want, "{a} {b}");
+            assert_eq!(distance(b, a), want, "{b} {a}");
+        }
+    }
+
+    #[test]
+    fn the_most_alike() {
+        let ids = ["web-1", "db", "0123456789abcdef"].map(String::from);
+        for (word, want) in [
+            ("web-2", Some("web-1")),
+            ("wbe-1", Some("web-1")),
+            ("dp", Some("db")),
+            ("0123", Some("0123456789abcdef")),
+            ("mail", None),
+            ("x", None),
+        ] {
+            assert_eq!(nearest(word, &ids), want, "{word}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! `mounts add` and `mounts remove`: mounts of a container that runs already.
+
+use integration_tests::{Bundle, Canary, Output, differs, need_root};
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Stdio;
+
+macro_rules! need_mounts {
+    () => {
+        need_root!();
+        differs!(Runc | Crun | Youki, "has no such verb, or only later ones");
+    };
+}
+
+/// A container that sleeps, with a root file system that can be written to.
+fn running() -> Bundle {
+    let mut bundle = Bundle::new(&["sleep", "1000"]);
+    bundle.set("/root/readonly", json!(false));
+    bundle
+}
+
+fn mounts(bundle: &Bundle, action: &str, list: &Value) -> Output {
+    let file = bundle.dir().join("mounts.json");
+    fs::write(&file, list.to_string()).expect("write the list");
+    bundle.call(&["mounts", action, &bundle.id, &file.to_string_lossy()])
+}
+
+/// The line of the container's mountinfo for a mount point.
+fn line(bundle: &Bundle, place: &str) -> Option<String> {
+    let output = bundle.exec(&["cat", "/proc/self/mountinfo"]);
+    let found = output.ok().lines().rfind(|line| line.split(' ').nth(4) == Some(place));
+    found.map(str::to_owned)
+}
+
+#[test]
+fn come_and_go() {
+    need_mounts!();
+    let bundle = running();
+    fs::create_dir(bundle.dir().join("source")).expect("make the source");
+    fs::write(bundle.dir().join("source/file"), "from the host\n").expect("fill the source");
+    bundle.up();
+    let list = json!([
+        { "destination": "/new/scratch", "type": "tmpfs", "options": ["size=64k", "nosuid"] },
+        { "destination": "/data", "type": "bind", "source": "source", "options": ["rbind", "ro"] },
+        { "destination": "/one", "source": bundle.dir().join("source/file"), "options": ["bind"] },
+    ]);
+    assert_eq!(mounts(&bundle, "add", &list).ok(), "");
+    let scratch = line(&bundle, "/new/scratch").expect("the tmpfs is there");
+    assert!(scratch.contains("nosuid") && scratch.contains("size=64k"), "{scratch}");
+    let data = line(&bundle, "/data").expect("the bind mount is there");
+    assert!(data.split(' ').nth(5).is_some_and(|options| options.starts_with("ro")), "{data}");
+    let output = bundle.exec(&["all", "cat", "/data/file", "--", "cat", "/one"]);
+    assert_eq!(output.ok(), "from the host\nfrom the host\n");
+    let refused = bundle.exec(&["write", "/data/file", "x"]);
+    assert_ne!(refused.code, 0, "a read-only mount was written to: {refused}");
+    bundle.exec(&["write", "/new/scratch/file", "x"]).ok();
+
+    let host = fs::read_to_string("/proc/self/mountinfo").expect("mountinfo");
+    assert!(!host.contains(&bundle.id), "a mount shows on the host");
+
+    assert_eq!(mounts(&bundle, "remove", &list).ok(), "");
+    for place in ["/new/scratch", "/data", "/one"] {
+        assert_eq!(line(&bundle, place), None, "{place}");
+    }
+    mounts(&bundle, "remove", &list).exits(1).fails_with(&["nothing is mounted there"]);
+    bundle.delete();
+}
+
+#[test]
+fn the_list_may_come_from_standard_input_and_the_container_be_paused_or_created() {
+    need_mounts!();
+    let bundle = running();
+    bundle.create().ok();
+    let file = bundle.dir().join("list");
+    let list = json!([{ "destination": "/a", "type": "tmpfs" }]);
+    fs::write(&file, list.to_string()).expect("write the list");
+    let stdin = Stdio::from(fs::File::open(&file).expect("open the list"));
+    bundle.call_with_stdin(&["mounts", "add", &bundle.id, "-"], stdin).ok();
+    bundle.start();
+    assert!(line(&bundle, "/a").is_some());
+    if bundle.call(&["pause", &bundle.id]).code == 0 {
+        mounts(&bundle, "remove", &list).ok();
+        bundle.call(&["resume", &bundle.id]).ok();
+        assert_eq!(line(&bundle, "/a"), None);
+    }
+    bundle.delete();
+}
+
+#[test]
+fn all_or_none_are_made() {
+    need_mounts!();
+    let bundle = running();
+    bundle.up();
+    let broken = [
+        json!({ "destination": "/b", "type": "bind", "source": "/no/such/source", "options": ["bind"] }),
+        json!({ "destination": "/b", "type": "no-such-file-system" }),
+        json!({ "destination": "/b", "type": "tmpfs", "options": ["size=nonsense"] }),
+        json!({ "destination": "/runtimetest", "type": "tmpfs" }),
+    ];
+    for entry in broken {
+        let list = json!([{ "destination": "/a", "type": "tmpfs" }, entry]);
+        mounts(&bundle, "add", &list).exits(1).fails_with(&[]);
+        assert_eq!(line(&bundle, "/a"), None, "{list}");
+    }
+    bundle.delete();
+}
+
+#[test]
+fn links_of_the_root_file_system_lead_nowhere_else() {
+    need_mounts!();
+    let bundle = running();
+    let canary = Canary::new(&bundle.dir().join("canary"));
+    let outside = canary.dir();
+    let up =
+        Path::new("../../../../../../../../..").join(outside.strip_prefix("/").expect("absolute"));
+    for (name, target) in [("absolute", outside.to_owned()), ("relative", up)] {
+        symlink(&target, bundle.rootfs().join(name)).expect("plant a link");
+    }
+    bundle.up();
+    for place in ["/absolute", "/relative", "/absolute/new", "/relative/file"] {
+        let list = json!([{ "destination": place, "type": "tmpfs" }]);
+        // A refusal is as good as a mount inside.
+        if mounts(&bundle, "add", &list).code == 0 {
+            mounts(&bundle, "remove", &list).ok();
+        }
+    }
+    // A link of the kernel's own, to the root of the host's process.
+    bundle.exec(&["readlink", "/proc/self/exe"]).ok();
+    for place in ["/proc/self/root/magic", "/proc/1/root/magic", "/proc/self/cwd"] {
+        let list = json!([{ "destination": place, "type": "tmpfs" }]);
+        mounts(&bundle, "add", &list).exits(1).fails_with(&[]);
+        mounts(&bundle, "remove", &list).exits(1).fails_with(&[]);
+    }
+    canary.assert_untouched();
+    let host = fs::read_to_string("/proc/self/mountinfo").expect("mountinfo");
+    assert!(!host.contains(&*outside.to_string_lossy()), "a mount was made on the host");
+    bundle.delete();
+}
+
+#[test]
+fn what_confines_cannot_be_taken_away() {
+    need_mounts!();
+    let mut bundle = running();
+    let masked = "/proc/timer_list";
+    bundle.set("/linux/maskedPaths", json!([masked, "/sys/firmware"]));
+    symlink("/proc", bundle.rootfs().join("link")).expect("plant a link");
+    bundle.up();
+    for place in ["/", "/dev", "/proc", "/sys", masked, "/link/timer_list", "/x/../proc/timer_list"]
+    {
+        let list = json!([{ "destination": place }]);
+        mounts(&bundle, "remove", &list).exits(1).fails_with(&["unmount"]);
+    }
+    assert!(line(&bundle, masked).is_some(), "the mask is gone");
+    for entry in [
+        json!({ "destination": "/", "type": "tmpfs" }),
+        json!({ "destination": "/x", "type": "cgroup" }),
+        json!({ "destination": "/tmp", "options": ["remount", "rw"] }),
+        json!({ "destination": "/proc/self", "type": "tmpfs" }),
+        json!({ "destination": "/link", "type": "tmpfs" }),
+        json!({ "type": "tmpfs" }),
+        json!("text"),
+    ] {
+        mounts(&bundle, "add", &json!([entry])).exits(1).fails_with(&[]);
+    }
+    bundle.delete();
+}
+
+#[test]
+fn in_a_user_namespace() {
+    need_mounts!();
+    let mut bundle = running();
+    bundle.user_namespace();
+    bundle.up();
+    let source = bundle.dir().join("source");
+    fs::create_dir(&source).expect("make the source");
+    fs::write(source.join("file"), "shared\n").expect("fill the source");
+    let list = json!([
+        { "destination": "/scratch", "type": "tmpfs" },
+        { "destination": "/data", "type": "bind", "source": source, "options": ["bind"] },
+    ]);
+    mounts(&bundle, "add", &list).ok();
+    bundle.exec(&["write", "/scratch/file", "x"]).ok();
+    assert_eq!(bundle.exec(&["cat", "/data/file"]).ok(), "shared\n");
+    mounts(&bundle, "remove", &list).ok();
+    assert_eq!(line(&bundle, "/scratch"), None);
+    bundle.delete();
+}
+
+#[test]
+fn only_where_something_runs() {
+    need_mounts!();
+    let bundle = Bundle::new(&["true"]);
+    let list = json!([{ "destination": "/a", "type": "tmpfs" }]);
+    mounts(&bundle, "add", &list).exits(1).fails_with(&["does not exist"]);
+    bundle.up();
+    bundle.wait_status("stopped");
+    mounts(&bundle, "add", &list).exits(1).fails_with(&["not running"]);
+    let id = &bundle.id;
+    bundle
+        .call(&["mounts", "change", id, "-"])
+        .exits(1)
+        .fails_with(&["must be one of add, remove"]);
+    bundle.call(&["mounts", "add", id]).exits(1).fails_with(&["requires exactly 3"]);
+    bundle.delete();
+}
