@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 # What an engine's file may call; sourced by `run`. Such a file has these functions:
 #   engine_needs    looks whether the programs are there, outside of the namespaces
 #   engine_start    starts the daemons, brings in the image
