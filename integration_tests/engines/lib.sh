@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 # What an engine's file may call; sourced by `run`. Such a file has these functions:
 #   engine_needs    looks whether the programs are there, outside of the namespaces
 #   engine_start    starts the daemons, brings in the image
@@ -96,7 +96,7 @@ until_is() {
 export -f terminal until_is
 
 # Without it images are copied: slow, but the same for the runtime.
-can_overlay() { grep -qw overlay /proc/filesystems || modprobe -q overlay; }
+can_overlay() { grep -qw overlay /proc/filesystems || modprobe -q overlay 2> /dev/null; }
 
 # A bridge needs two kinds of network device; where they are not there, containers have only `lo`.
 can_bridge() {
