@@ -160,3 +160,24 @@ fn ids_that_are_not_the_callers_cannot_be_mapped() {
     fs::write(&path, config.to_string()).expect("write");
     home.call(&["run", "c"]).fails_with(&["uid_map", "own ids"]);
 }
+
+/// Who is root only in a user namespace has no more rights to cgroups than before.
+#[test]
+fn root_of_a_user_namespace_is_no_root() {
+    need_user_namespaces!();
+    let home = Home::new("userns");
+    home.configure(&["echo", "ran"]);
+    let path = home.bundle().join("config.json");
+    let text = fs::read(&path).expect("config.json");
+    let mut config: Value = serde_json::from_slice(&text).expect("JSON");
+    for map in ["uidMappings", "gidMappings"] {
+        // There it is called 0.
+        config["linux"][map][0]["hostID"] = json!(0);
+    }
+    fs::write(&path, config.to_string()).expect("write");
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user"]).arg(home.0.join("runtime"));
+    command.arg("--root").arg(home.0.join("state")).args(["run", "c"]);
+    command.current_dir(home.bundle()).uid(NOBODY).gid(NOBODY).env_remove("XDG_RUNTIME_DIR");
+    assert_eq!(run(&mut command).ok(), "ran\n");
+}

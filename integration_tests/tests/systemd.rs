@@ -404,3 +404,24 @@ fn create_without_systemd_names_the_unit_and_leaves_nothing() {
     output.fails_with(&[if peer() == Peer::Crun { "" } else { &unit }]);
     bundle.assert_clean();
 }
+
+/// `daemon-reexec` makes systemd hang up on everybody.
+#[test]
+fn systemd_may_be_started_anew_meanwhile() {
+    need_systemd!();
+    differs!(Crun | Youki, "fails when systemd hangs up");
+    need_root!();
+    let reexec = std::thread::spawn(|| {
+        for _ in 0..3 {
+            let _ = run(Command::new("systemctl").arg("daemon-reexec"));
+            std::thread::sleep(Duration::from_millis(700));
+        }
+    });
+    for _ in 0..8 {
+        let bundle = bundle(&["sleep", "100"]);
+        bundle.up();
+        bundle.delete();
+    }
+    reexec.join().expect("reexec");
+    wait_until("systemd to answer", || systemctl(&["show", "--property=Version"]).code == 0);
+}

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::{env, fs};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use libcontainer::lifecycle::options::{CgroupManager, Runtime};
+use libcontainer::lifecycle::options::{CgroupManager, Runtime, in_user_namespace};
 use libcontainer::{Error, Result};
 
 use crate::log::{Format, Level, Log};
@@ -205,10 +205,7 @@ fn is_normal_user() -> bool {
     if !nix::unistd::geteuid().is_root() {
         return true;
     }
-    let maps_all = |map: &str| map.split_whitespace().eq(["0", "0", "4294967295"]);
-    let in_user_namespace =
-        fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !maps_all(&map));
-    in_user_namespace && env::var_os("USER").is_none_or(|user| user != "root")
+    in_user_namespace() && env::var_os("USER").is_none_or(|user| user != "root")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Cgroups whose directories systemd makes.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
@@ -16,6 +16,9 @@ use crate::systemd::{Properties, Unit, rounded_quota};
 
 /// There on hosts that systemd has started, see sd_booted(3).
 const BOOTED: &str = "/run/systemd/system";
+/// How soon an error comes that may be due to systemd's being started anew, and how long it is left alone then.
+const LOST_WITHIN: Duration = Duration::from_secs(2);
+const LOST_WAIT: Duration = Duration::from_millis(100);
 /// The unit that process 1 is in itself.
 const INIT: &str = "/init.scope";
 
@@ -74,10 +77,26 @@ impl Cgroup {
     ) -> Result<()> {
         let Some(unit) = self.unit() else { return Ok(()) };
         let v2 = self.mode == Mode::V2;
-        match unit.start(pid, id, properties, &self.as_systemd_writes(resources)?, v2) {
-            // The answer can be lost when systemd is started anew; where the process is tells the truth.
-            Err(Error::Systemd(_)) if self.misplaced(pid)?.is_none() => {}
-            other => other?,
+        let resources = self.as_systemd_writes(resources)?;
+        let begin = Instant::now();
+        let start = || unit.start(pid, id, properties, &resources, v2);
+        // It hangs up when it is started anew (`daemon-reexec`), and the answer is lost; where the process is tells the
+        // truth. One that does not answer at all is not asked again.
+        let placed = |outcome: &Result<()>| match outcome {
+            Err(Error::Systemd(_) | Error::UnitExists(_)) => Ok(self.misplaced(pid)?.is_none()),
+            _ => Ok::<_, Error>(false),
+        };
+        loop {
+            let started = start();
+            if placed(&started)? {
+                break;
+            }
+            let lost = matches!(started, Err(Error::Systemd(_))) && begin.elapsed() < LOST_WITHIN;
+            if !lost {
+                started?;
+                break;
+            }
+            std::thread::sleep(LOST_WAIT);
         }
         if let Some((dir, found)) = self.misplaced(pid)? {
             return Err(Error::message(format!(

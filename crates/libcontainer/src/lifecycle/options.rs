@@ -18,9 +18,9 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Whether cgroups may be out of reach: not root, or told so.
+    /// Whether cgroups may be out of reach: not root, root of a user namespace, or told so.
     pub(crate) fn is_rootless(&self) -> bool {
-        self.rootless.unwrap_or_else(|| !nix::unistd::geteuid().is_root())
+        self.rootless.unwrap_or_else(|| !nix::unistd::geteuid().is_root() || in_user_namespace())
     }
 
     /// Whether the systemd to ask is the caller's own, and not process 1: also for who is root only in a user namespace,
@@ -34,6 +34,12 @@ impl Runtime {
         };
         self.rootless.unwrap_or(!is_own)
     }
+}
+
+/// Whether this process is in a user namespace that somebody made, see user_namespaces(7).
+pub fn in_user_namespace() -> bool {
+    let maps_all = |map: &str| map.split_whitespace().eq(["0", "0", "4294967295"]);
+    std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !maps_all(&map))
 }
 
 /// Who manages cgroups.
