@@ -1,7 +1,11 @@
 //! Device nodes and who may use them.
 
-use integration_tests::{Bundle, Cgroups, Manager, differs, mount, need_root, skip};
+use integration_tests::{
+    Bundle, Cgroups, Manager, View, differs, mount, need_files, need_root, run, runtimetest, skip,
+    wait_until,
+};
 use serde_json::json;
+use std::process::Command;
 
 #[test]
 fn default_devices_work() {
@@ -51,7 +55,7 @@ fn devices_ignore_the_callers_umask() {
         bundle.path(),
         bundle.id
     );
-    let output = integration_tests::run(std::process::Command::new("sh").args(["-c", &line]));
+    let output = run(Command::new("sh").args(["-c", &line]));
     assert!(
         output.ok().contains("/dev/null c 666")
             && output.stdout.contains("/dev/shm d 1777")
@@ -294,4 +298,30 @@ fn an_update_never_refuses_what_stays_allowed() {
     bundle.wait_log("refused");
     assert!(bundle.logs().contains(" refused 0"), "{}", bundle.logs());
     bundle.delete();
+}
+
+/// The program goes with the cgroup that it is attached to.
+#[test]
+fn a_thousand_containers_leave_no_program() {
+    need_root!();
+    need_files!("programs are the same there, and a thousand units take long");
+    differs!(Runc | Crun | Youki, "has other names for its programs");
+    if Cgroups::detect().view() != View::V2 {
+        skip!("rules are no programs on v1");
+    }
+    let count = || run(Command::new(runtimetest()).args(["bpf-programs", "onggi_devices"]));
+    let bundle = Bundle::new(&["true"]);
+    bundle.write();
+    let mut during = 0;
+    for round in 0..1000 {
+        bundle.call(&["run", "--bundle", &bundle.path(), &bundle.id]).ok();
+        if round == 0 {
+            bundle.create().ok();
+            during = count().ok().trim().parse().unwrap_or(0);
+            bundle.delete();
+        }
+    }
+    assert!(during > 0, "there never was one");
+    // The kernel takes them away some time after the cgroup; other tests have theirs meanwhile, but not a thousand.
+    wait_until("the programs to go", || count().ok().trim().parse().is_ok_and(|n: u32| n < 50));
 }

@@ -53,6 +53,38 @@ pub(crate) fn sched_attr() -> Result<SchedAttr, i32> {
     })
 }
 
+/// Names of all BPF programs that the kernel holds; bpf(2), for root.
+pub(crate) fn bpf_program_names() -> Result<Vec<String>, i32> {
+    const NEXT_ID: i64 = 11;
+    const FD_BY_ID: i64 = 13;
+    const INFO_BY_FD: i64 = 15;
+    let bpf = |command, attr: &mut [u64; 2]| {
+        syscall(libc::SYS_bpf, [command, attr.as_mut_ptr() as i64, 16, 0, 0])
+    };
+    let low = |word: u64| word & 0xffff_ffff;
+    let mut names = Vec::new();
+    let mut id = 0;
+    loop {
+        // Two 32-bit numbers each, little-endian: the id to begin after and the one found; then flags.
+        let mut attr = [id, 0];
+        if bpf(NEXT_ID, &mut attr).is_err() {
+            return Ok(names);
+        }
+        id = attr[0] >> 32;
+        let Ok(fd) = bpf(FD_BY_ID, &mut [id, 0]) else { continue };
+        // `struct bpf_prog_info` up to the name, which begins at byte 64.
+        let mut info = [0_u64; 10];
+        let length = 80_u64 << 32;
+        let mut attr = [low(fd.cast_unsigned()) | length, info.as_mut_ptr() as u64];
+        let told = bpf(INFO_BY_FD, &mut attr);
+        syscall(libc::SYS_close, [fd, 0, 0, 0, 0])?;
+        told?;
+        let bytes: Vec<u8> = info[8..].iter().flat_map(|word| word.to_ne_bytes()).collect();
+        let name = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+        names.push(String::from_utf8_lossy(name).into_owned());
+    }
+}
+
 /// Rows and columns of the terminal at a descriptor.
 pub(crate) fn window_size(fd: i32) -> Result<(u16, u16), i32> {
     let mut size = [0_u16; 4];

@@ -1,4 +1,5 @@
-//! What the process is: `id`, `status`, `fds`, `umask`, `tty`, `hostname`, `keyring`, `clock`.
+//! What the process is: `id`, `status`, `fds`, `umask`, `tty`, `hostname`, `keyring`, `clock`, and
+//! `bpf-programs` of the host.
 
 use super::complain;
 use crate::raw;
@@ -96,5 +97,16 @@ pub(super) fn clock(args: &[&str]) -> i32 {
             0
         }
         _ => complain(args, "clock_gettime", &"failed"),
+    }
+}
+
+/// How many BPF programs of a name the kernel holds.
+pub(super) fn bpf_programs(args: &[&str]) -> i32 {
+    match raw::bpf_program_names() {
+        Ok(names) => {
+            println!("{}", names.iter().filter(|name| args.get(1) == Some(&name.as_str())).count());
+            0
+        }
+        Err(errno) => complain(args, "bpf", &std::io::Error::from_raw_os_error(errno)),
     }
 }

@@ -35,6 +35,7 @@ const TOOLS: &[(&str, Tool)] = &[
     ("hostname", info::hostname),
     ("keyring", info::keyring),
     ("clock", info::clock),
+    ("bpf-programs", info::bpf_programs),
     ("sleep", proc::sleep),
     ("signal-wait", proc::signal_wait),
     ("ignore-term", proc::ignore_term),
