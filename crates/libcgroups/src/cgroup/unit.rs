@@ -19,6 +19,8 @@ const BOOTED: &str = "/run/systemd/system";
 /// How soon an error comes that may be due to systemd's being started anew, and how long it is left alone then.
 const LOST_WITHIN: Duration = Duration::from_secs(2);
 const LOST_WAIT: Duration = Duration::from_millis(100);
+/// The v1 hierarchy that systemd keeps its units in.
+const SYSTEMDS: &str = "name=systemd";
 /// The unit that process 1 is in itself.
 const INIT: &str = "/init.scope";
 
@@ -111,7 +113,7 @@ impl Cgroup {
 
     /// The directory by which systemd knows the unit's processes.
     fn systemds_own(&self) -> Option<&Dir> {
-        self.v1.iter().find(|dir| dir.has("name=systemd")).or(self.v2.as_ref())
+        self.v1.iter().find(|dir| dir.has(SYSTEMDS)).or(self.v2.as_ref())
     }
 
     /// Stops the unit, once nobody is in it: the container is gone then, and who lives in a unit of this name may be
@@ -138,8 +140,8 @@ impl Cgroup {
     fn misplaced(&self, pid: i32) -> Result<Option<(&Dir, String)>> {
         let Some(dir) = self.systemds_own() else { return Ok(None) };
         let text = files::read_path(Path::new(&format!("/proc/{pid}/cgroup")))?;
-        let marker = if dir.controllers.is_empty() { "::" } else { ":name=systemd:" };
-        let found = text.lines().find_map(|line| Some(line.split_once(marker)?.1)).unwrap_or("/");
+        let hierarchy = if dir.controllers.is_empty() { "" } else { SYSTEMDS };
+        let found = cgroup_in(&text, hierarchy).unwrap_or("/");
         Ok((found != dir.in_hierarchy()).then(|| (dir, found.to_owned())))
     }
 
@@ -188,8 +190,9 @@ impl Cgroup {
 
     /// Process `pid` into the v2 directory by way of systemd, which may move it from where this user may not.
     pub(super) fn attach(&self, dir: &Dir, unit: &Unit, pid: i32) -> Result<()> {
-        let below = dir.path.split_once(unit.name()).map_or("", |(_, below)| below);
-        unit.attach(if below.is_empty() { "/" } else { below }, pid)
+        let below: Vec<&str> =
+            dir.path.split('/').skip_while(|part| *part != unit.name()).skip(1).collect();
+        unit.attach(&format!("/{}", below.join("/")), pid)
     }
 }
 
@@ -205,11 +208,17 @@ fn manager_root(layout: &Layout, user: bool) -> String {
 }
 
 fn system_root(cgroups_of_init: &str) -> String {
-    let line = |marker: &str| {
-        cgroups_of_init.lines().find_map(|line| Some(line.split_once(marker)?.1.to_owned()))
-    };
-    let own = line(":name=systemd:").or_else(|| line("0::")).unwrap_or_default();
-    own.strip_suffix(INIT).unwrap_or_default().to_owned()
+    let own = cgroup_in(cgroups_of_init, SYSTEMDS).or_else(|| cgroup_in(cgroups_of_init, ""));
+    own.unwrap_or_default().strip_suffix(INIT).unwrap_or_default().to_owned()
+}
+
+/// The cgroup in one hierarchy (empty for the v2 tree) by the text of a `/proc/PID/cgroup`.
+fn cgroup_in<'a>(text: &'a str, hierarchy: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        let (controllers, path) = rest.split_once(':')?;
+        (controllers == hierarchy).then_some(path)
+    })
 }
 
 /// `/user.slice/user-UID.slice/user@UID.service`: as far as our own cgroup goes there, or the usual place.
@@ -253,6 +262,7 @@ mod tests {
         assert_eq!(system_root("0::/docker/x/init.scope\n"), "/docker/x");
         assert_eq!(system_root("5:cpu:/a\n1:name=systemd:/b/init.scope\n0::/c\n"), "/b");
         assert_eq!(system_root(""), "");
+        assert_eq!(system_root("3:cpu:/0::/x\n0::/c/init.scope\n"), "/c");
         let root = "/user.slice/user-5.slice/user@5.service";
         assert_eq!(user_root(&format!("{root}/app.slice/x.service"), 5), root);
         assert_eq!(user_root("/user.slice/user-5.slice/session-1.scope", 5), root);

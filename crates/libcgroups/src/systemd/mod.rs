@@ -116,7 +116,7 @@ impl Unit {
             properties.push((name, value));
         }
         let mut connection = self.open("start", PATIENCE)?;
-        let job = match self.call_start(&mut connection, &mut properties) {
+        let job = match self.call_start(&mut connection, &mut properties, given) {
             Ok(job) => job,
             Err(Failure::Refused { name, .. }) if name == UNIT_EXISTS => {
                 return Err(Error::UnitExists(self.name.clone()));
@@ -165,6 +165,7 @@ impl Unit {
         &self,
         connection: &mut Connection,
         properties: &mut Vec<Property>,
+        given: &Properties,
     ) -> std::result::Result<String, Failure> {
         let mut leftover = true;
         loop {
@@ -181,10 +182,12 @@ impl Unit {
                     leftover = false;
                     let _ = connection.manager("ResetFailedUnit", &[Value::text(&self.name)]);
                 }
-                Err(Failure::Refused { name, text }) => match refused_option(&text, properties) {
-                    Some(option) => properties.retain(|(known, _)| *known != option),
-                    None => return Err(Failure::Refused { name, text }),
-                },
+                Err(Failure::Refused { name, text }) => {
+                    match refused_option(&text, properties, given) {
+                        Some(option) => properties.retain(|(known, _)| *known != option),
+                        None => return Err(Failure::Refused { name, text }),
+                    }
+                }
                 Err(failure) => return Err(failure),
             }
         }
@@ -207,10 +210,12 @@ impl Unit {
             let args = [Value::text(&self.name), Value::Bool(true), as_argument(&properties)];
             match connection.manager("SetUnitProperties", &args) {
                 Ok(_) => return Ok(()),
-                Err(Failure::Refused { name, text }) => match refused_option(&text, &properties) {
-                    Some(option) => properties.retain(|(known, _)| *known != option),
-                    None => return Err(self.failed("update", &Failure::Refused { name, text })),
-                },
+                Err(Failure::Refused { name, text }) => {
+                    match refused_option(&text, &properties, &Properties::default()) {
+                        Some(option) => properties.retain(|(known, _)| *known != option),
+                        None => return Err(self.failed("update", &Failure::Refused { name, text })),
+                    }
+                }
                 Err(failure) => return Err(self.failed("update", &failure)),
             }
         }
@@ -283,14 +288,15 @@ fn as_argument(properties: &[Property]) -> Value {
     Value::Array("(sv)", properties.iter().map(entry).collect())
 }
 
-/// The property that systemd complains of, if it need not be told of it.
-fn refused_option(text: &str, properties: &[Property]) -> Option<String> {
+/// The property that systemd complains of, if it need not be told of it; what config.json names in person must hold.
+fn refused_option(text: &str, properties: &[Property], given: &Properties) -> Option<String> {
     let named =
         |name: &str| text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == name);
     properties
         .iter()
         .map(|(name, _)| name)
         .find(|name| OPTIONAL.contains(&name.as_str()) && named(name))
+        .filter(|name| !given.0.iter().any(|(given, _)| given == *name))
         .cloned()
 }
 
@@ -328,12 +334,19 @@ mod tests {
             names.iter().map(|name| ((*name).to_owned(), Value::Bool(true))).collect()
         };
         let properties = known(&["MemoryMax", "AllowedCPUs", "CPUWeight"]);
+        let none = Properties::default();
         let text = "Cannot set property AllowedCPUs, or unknown property.";
-        assert_eq!(refused_option(text, &properties).as_deref(), Some("AllowedCPUs"));
+        assert_eq!(refused_option(text, &properties, &none).as_deref(), Some("AllowedCPUs"));
+        let given = Properties(known(&["AllowedCPUs"]));
+        assert_eq!(refused_option(text, &properties, &given), None, "asked for by name");
         let text = "Cannot set property MemoryMax, or unknown property.";
-        assert_eq!(refused_option(text, &properties), None, "a limit that must hold");
-        assert_eq!(refused_option("AllowedCPUs", &known(&["MemoryMax"])), None, "not asked for");
-        assert_eq!(refused_option("StartupCPUWeight is odd", &properties), None);
+        assert_eq!(refused_option(text, &properties, &none), None, "a limit that must hold");
+        assert_eq!(
+            refused_option("AllowedCPUs", &known(&["MemoryMax"]), &none),
+            None,
+            "not asked for"
+        );
+        assert_eq!(refused_option("StartupCPUWeight is odd", &properties, &none), None);
     }
 
     #[test]
