@@ -88,8 +88,8 @@ holds() {
             no-v1) [ -d /sys/fs/cgroup/memory ] || return 0 ;;
             no-sys-resource) has_capability 24 || return 0 ;;
             no-blkio-weight) [ -n "$(find /sys/fs/cgroup/blkio -name blkio.leaf_weight 2> /dev/null)" ] || return 0 ;;
-            no-hugetlb) [ -d /sys/fs/cgroup/hugetlb ] || return 0 ;;
-            no-net) [ -d /sys/fs/cgroup/net_cls ] && [ -d /sys/fs/cgroup/net_prio ] || return 0 ;;
+            no-hugetlb) mountpoint -q /sys/fs/cgroup/hugetlb || return 0 ;;
+            no-net) mountpoint -q /sys/fs/cgroup/net_cls && mountpoint -q /sys/fs/cgroup/net_prio || return 0 ;;
             no-kmem) kernel_memory_settable || return 0 ;;
             *) die "expected-failures: unknown condition $word" ;;
         esac
