@@ -31,6 +31,13 @@ pub enum Error {
     },
     /// execve(2) of the user's program failed, when all was set up; already worded.
     Program(String),
+    /// What `--strict` refuses, each as `pointer: text`, and behind it an error that there was besides; never empty.
+    Strict {
+        /// How many places are not applied as written.
+        places: usize,
+        /// One line for each, and one for the error.
+        lines: Vec<String>,
+    },
     /// Anything else, already worded.
     Message(String),
 }
@@ -62,6 +69,12 @@ impl Error {
         Self::Message(format!("{prefix}: {self}"))
     }
 
+    /// The text before the lines of [`Error::Strict`].
+    pub fn strict_head(places: usize) -> String {
+        let subject = if places == 1 { "1 place is" } else { &format!("{places} places are") };
+        format!("--strict: {subject} not applied as written")
+    }
+
     /// The errno, when a system call failed.
     pub fn errno(&self) -> Option<Errno> {
         match self {
@@ -83,6 +96,9 @@ impl fmt::Display for Error {
             }
             Self::Os { op, object, errno } => {
                 write!(f, "{op} {object:?}: {}", errno_text(*errno))
+            }
+            Self::Strict { places, lines } => {
+                write!(f, "{}: {}", Self::strict_head(*places), lines.join("; "))
             }
             Self::Program(text) | Self::Message(text) => f.write_str(text),
         }

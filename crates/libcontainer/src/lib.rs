@@ -15,6 +15,7 @@ mod hooks;
 mod init;
 mod launch;
 pub mod lifecycle;
+mod notes;
 pub mod plan;
 pub mod seal;
 pub mod spec;
@@ -24,6 +25,7 @@ mod sync;
 use std::sync::OnceLock;
 
 pub use error::{Error, Result};
+pub use notes::Notes;
 /// What annotations begin with that set properties of the container's systemd unit.
 pub use libcgroups::ANNOTATION_PREFIX as UNIT_PROPERTY_ANNOTATION;
 

@@ -40,6 +40,7 @@ pub(crate) fn command() -> Command {
         .arg(switch("systemd-cgroup", "let systemd make the cgroups (slice:prefix:name)"))
         .arg(value("cgroup-manager", "MANAGER", "cgroupfs (default), systemd or disabled"))
         .arg(value("rootless", "BOOL", "do without cgroup rights: true, false or auto (default)"))
+        .arg(switch("strict", "refuse what config.json has and would be ignored or mended"))
         .arg(switch("version", "print the version").short('v').display_order(1001))
 }
 
@@ -94,7 +95,8 @@ impl Session {
                 Some(root) => (absolute_root(Path::new(root))?, false),
                 None => default_root(),
             };
-            let runtime = Runtime { root, rootless, cgroup_manager };
+            let strict = matches.get_flag("strict");
+            let runtime = Runtime { root, rootless, cgroup_manager, strict };
             Ok((runtime, root_in_xdg, given.is_some()))
         };
         match read() {

@@ -163,6 +163,10 @@ fn failed(log: &Log, prefix: &str, error: &Error, status: i32) -> i32 {
     let message = format!("{}{error}", version::by_name(prefix));
     match error {
         Error::Program(text) => log.program_error(&message, text),
+        Error::Strict { places, lines } if log.is_read_by_people() => {
+            log.error(&format!("{}{}", version::by_name(prefix), Error::strict_head(*places)));
+            lines.iter().for_each(|line| log.hint(&format!("  {}", log::escape(line))));
+        }
         _ => log.error(&message),
     }
     status

@@ -12,6 +12,7 @@ use super::options::{CgroupManager, CreateOptions, Runtime, check_id};
 use crate::error::{Error, Result};
 use crate::init::InitOptions;
 use crate::launch::{Launch, Launched, foreign_namespaces, send_pidfd, write_pid_file};
+use crate::notes::Notes;
 use crate::plan::{self, Namespace, Plan};
 use crate::spec;
 use crate::state::{FORMAT, InitProcess, State, StateDir, device_digest};
@@ -68,9 +69,12 @@ impl<'a> Creation<'a> {
             .map_err(|error| Error::io("open bundle", &options.bundle, &error))?;
         let default_config = bundle.join("config.json");
         let path = options.config.as_deref().unwrap_or(&default_config);
-        let (spec, mended) = spec::load_with_warnings(path)?;
-        let mut plan = plan::plan(&spec, &facts(&bundle)?)?;
-        crate::remark(mended.iter().chain(&plan.warnings));
+        let mut notes = Notes::new(runtime.strict);
+        let spec = spec::load_with(path, &mut notes)?;
+        let mut plan = notes.before(plan::plan(&spec, &facts(&bundle)?))?;
+        notes.add(std::mem::take(&mut plan.warnings));
+        plan.process.iter_mut().for_each(|process| without_absent_modules(process, "/process", &mut notes));
+        notes.settle()?;
         plan.rootfs.path = plan
             .rootfs
             .path
@@ -82,7 +86,6 @@ impl<'a> Creation<'a> {
         let state = state(&plan, &options.id, cgroup)?;
         dir.create()?;
         pass_listen_fds(&mut plan, listen_fds);
-        plan.process.iter_mut().for_each(without_absent_modules);
         let creation = Self {
             options,
             preserve_fds,

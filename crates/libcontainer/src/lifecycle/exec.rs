@@ -9,6 +9,7 @@ use super::{Container, ExecOptions, Runtime, cgroup_error, not_running, or_froze
 use crate::error::{Error, Result};
 use crate::init::Filter;
 use crate::launch::{ExecLaunch, PATIENCE, launch_exec, send_pidfd, write_pid_file};
+use crate::notes::Notes;
 use crate::plan::{self, Process};
 use crate::spec;
 use crate::state::{ExecDefaults, State, Status};
@@ -32,8 +33,11 @@ pub fn exec(runtime: &Runtime, options: &ExecOptions) -> Result<i32> {
         _ => {}
     }
     let defaults = container.dir.load_exec()?;
-    let mut process = process(options, &defaults, &container)?;
-    without_absent_modules(&mut process);
+    let mut notes = Notes::new(runtime.strict);
+    let mut process = process(options, &defaults, &container, &mut notes)?;
+    let pointer = if options.process_file.is_some() { "" } else { "/process" };
+    without_absent_modules(&mut process, pointer, &mut notes);
+    notes.settle()?;
     let terminal = if options.detach { Terminal::Elsewhere } else { Terminal::Here };
     let socket = options.console_socket.as_deref();
     if !(terminal == Terminal::Here && process.terminal && socket.is_some()) {
@@ -103,11 +107,13 @@ fn process(
     options: &ExecOptions,
     defaults: &ExecDefaults,
     container: &Container,
+    notes: &mut Notes,
 ) -> Result<Process> {
     if let Some(path) = &options.process_file {
-        let (given, mended) = spec::load_process(path)?;
-        let (process, warnings) = plan::process(&given, &facts(&container.state.bundle)?, "")?;
-        crate::remark(mended.iter().chain(&warnings));
+        let given = spec::load_process(path, notes)?;
+        let planned = plan::process(&given, &facts(&container.state.bundle)?, "");
+        let (process, warnings) = notes.before(planned)?;
+        notes.add(warnings);
         return Ok(process);
     }
     if options.args.is_empty() {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::notes::Notes;
 use crate::plan::{HostFacts, Plan, Process};
 
 /// Keeps what the caller left open from hooks and containers, but for what it asked to pass on, and
@@ -38,21 +39,21 @@ pub(super) fn pass_listen_fds(plan: &mut Plan, count: u32) {
 }
 
 /// Takes out labels of security modules that this kernel does not run: as under runc (SELinux) and
-/// crun (both), what engines name by default must work there.
-pub(super) fn without_absent_modules(process: &mut Process) {
+/// crun (both), what engines name by default must work there. `pointer` is where the process stands.
+pub(super) fn without_absent_modules(process: &mut Process, pointer: &str, notes: &mut Notes) {
     let apparmor = || {
         std::fs::read("/sys/module/apparmor/parameters/enabled")
             .is_ok_and(|text| text.starts_with(b"Y"))
     };
     let selinux = || Path::new("/sys/fs/selinux/enforce").exists();
     if process.apparmor_profile.is_some() && !apparmor() {
-        let text = "process.apparmorProfile is ignored: AppArmor is not enabled";
-        crate::remark(&[text.to_owned()]);
+        let text = "is ignored: AppArmor is not enabled";
+        notes.add([format!("{pointer}/apparmorProfile: {text}")]);
         process.apparmor_profile = None;
     }
     if process.selinux_label.is_some() && !selinux() {
-        let text = "process.selinuxLabel is ignored: SELinux is not enabled";
-        crate::remark(&[text.to_owned()]);
+        let text = "is ignored: SELinux is not enabled";
+        notes.add([format!("{pointer}/selinuxLabel: {text}")]);
         process.selinux_label = None;
     }
 }

@@ -10,6 +10,7 @@ use super::{Container, Runtime, not_running};
 use crate::error::{Error, Result};
 use crate::init;
 use crate::launch::visit;
+use crate::notes::Notes;
 use crate::plan::{self, Mount, MountKind};
 use crate::spec;
 use crate::state::Status;
@@ -24,11 +25,13 @@ const DOCUMENT: &str = "mounts";
 /// When the document is broken, the container is not running, or a mount cannot be made.
 pub fn add_mounts(runtime: &Runtime, id: &str, document: &[u8]) -> Result<()> {
     let (container, init) = live(runtime, id)?;
-    let list = spec::parse_mounts(document, Path::new(DOCUMENT))?;
+    let mut notes = Notes::new(runtime.strict);
+    let list = spec::parse_mounts(document, Path::new(DOCUMENT), &mut notes)?;
     let mut warnings = Vec::new();
-    let mounts =
-        plan::live_mounts(&list, &facts(&container.state.bundle)?, &mut warnings).map_err(named)?;
-    crate::remark(&warnings);
+    let planned = plan::live_mounts(&list, &facts(&container.state.bundle)?, &mut warnings);
+    let mounts = notes.before(planned.map_err(named))?;
+    notes.add(warnings);
+    notes.settle()?;
     let sources = mounts.iter().map(source).collect::<Result<Vec<_>>>()?;
     let user_namespace = container.state.namespaces & nix::libc::CLONE_NEWUSER != 0;
     visit(&container.state, &init, |root| init::add_mounts(root, &mounts, sources, user_namespace))
@@ -42,7 +45,9 @@ pub fn add_mounts(runtime: &Runtime, id: &str, document: &[u8]) -> Result<()> {
 /// When the document is broken, the container is not running, or nothing is mounted there.
 pub fn remove_mounts(runtime: &Runtime, id: &str, document: &[u8]) -> Result<()> {
     let (container, init) = live(runtime, id)?;
-    let list = spec::parse_mounts(document, Path::new(DOCUMENT))?;
+    let mut notes = Notes::new(runtime.strict);
+    let list = spec::parse_mounts(document, Path::new(DOCUMENT), &mut notes)?;
+    notes.settle()?;
     visit(&container.state, &init, |root| {
         init::remove_mounts(root, list.iter().rev().map(|mount| mount.destination().as_path()))
     })

@@ -15,6 +15,8 @@ pub struct Runtime {
     pub rootless: Option<bool>,
     /// `--cgroup-manager`, `--systemd-cgroup`
     pub cgroup_manager: CgroupManager,
+    /// `--strict`: what would be passed over is an error.
+    pub strict: bool,
 }
 
 impl Runtime {

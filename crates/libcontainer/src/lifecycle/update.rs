@@ -7,6 +7,7 @@ use libcgroups::{Memory, Resources};
 
 use super::{Container, Runtime, UpdateOptions, cgroup_error, not_running};
 use crate::error::{Error, Result};
+use crate::notes::Notes;
 use crate::plan;
 use crate::spec;
 use crate::state::{State, Status, device_digest};
@@ -20,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// # Errors
 /// When the document is broken, the container is not there (any more) or still being created, or the kernel refuses a limit.
 pub fn update(runtime: &Runtime, options: &UpdateOptions) -> Result<()> {
-    let mut limits = resources(options)?;
+    let mut limits = resources(runtime, options)?;
     let container = Container::load(runtime, &options.id)?;
     // Each writes down what it has changed beside what it has read.
     let lock = container.dir.lock(PATIENCE)?;
@@ -68,16 +69,24 @@ fn new_devices(in_force: Option<u64>, limits: &mut Resources) -> Option<u64> {
 }
 
 /// The options as limits.
-fn resources(options: &UpdateOptions) -> Result<Resources> {
+fn resources(runtime: &Runtime, options: &UpdateOptions) -> Result<Resources> {
+    const KERNEL_MEMORY: &str = "Kernel memory settings are ignored and will be removed";
     let Some(document) = &options.document else {
-        if options.kernel_memory {
-            crate::warn("Kernel memory settings are ignored and will be removed");
+        match (options.kernel_memory, runtime.strict) {
+            (true, true) => return Err(Error::message(format!("--strict: {KERNEL_MEMORY}"))),
+            (true, false) => crate::warn(KERNEL_MEMORY),
+            (false, _) => {}
         }
         return Ok(options.limits.clone());
     };
-    let (given, mut warnings) = spec::parse_resources(document)?;
-    let limits = plan::limits(&given, &mut warnings)?;
-    crate::remark(&warnings);
+    let mut notes = Notes::new(runtime.strict);
+    let given = spec::parse_resources(document, &mut notes)?;
+    let mut warnings = Vec::new();
+    let limits = notes.before(plan::limits(&given, &mut warnings))?;
+    // The planner takes the document for a part of config.json.
+    let own = |note: String| note.strip_prefix("/linux/resources").map(str::to_owned).unwrap_or(note);
+    notes.add(warnings.into_iter().map(own));
+    notes.settle()?;
     Ok(limits)
 }
 

@@ -12,6 +12,7 @@ mod check;
 mod device_rules;
 mod devices;
 mod facts;
+pub mod fields;
 mod hooks;
 mod idmap;
 mod model;

@@ -63,9 +63,10 @@ fn without_devices(list: &LinuxResources, warnings: &mut Vec<String>) -> Result<
 fn memory(memory: &LinuxMemory, warnings: &mut Vec<String>) -> Memory {
     // Obsolete in the kernel since 5.4; engines' old settings must not stop a container.
     #[allow(deprecated)]
-    let kernel = memory.kernel().is_some() || memory.kernel_tcp().is_some();
-    if kernel {
-        warnings.push(warning("/linux/resources/memory", "kernel memory settings are ignored"));
+    let kernel = [("kernel", memory.kernel()), ("kernelTCP", memory.kernel_tcp())];
+    for (field, _) in kernel.iter().filter(|(_, given)| given.is_some()) {
+        let pointer = format!("/linux/resources/memory/{field}");
+        warnings.push(warning(&pointer, "kernel memory settings are ignored"));
     }
     Memory {
         limit: memory.limit(),

@@ -5,11 +5,34 @@
 
 use serde_json::{Map, Value, json};
 
+use super::Part;
 use crate::plan::capability_number;
 
-/// Mends a whole config.json.
-pub(super) fn spec(document: &mut Value, warnings: &mut Vec<String>) {
+/// Mends a document.
+pub(super) fn mend(document: &mut Value, part: Part, warnings: &mut Vec<String>) {
     drop_nulls(document);
+    translate(document, part);
+    match part {
+        Part::Config => spec(document, warnings),
+        Part::Process => mend_process(document, "", warnings),
+        Part::Resources => document.as_object_mut().into_iter().for_each(mend_resources),
+        Part::Mounts => {}
+    }
+}
+
+/// Puts into oci-spec's words what the runtime-spec allows and they cannot say as it is; nothing is lost by it.
+pub(super) fn translate(document: &mut Value, part: Part) {
+    let mut change = |pointer: &str, change: fn(&mut Map<String, Value>)| {
+        let inside = pointer.strip_prefix(part.at());
+        let object = inside.and_then(|pointer| document.pointer_mut(pointer));
+        object.and_then(Value::as_object_mut).into_iter().for_each(change);
+    };
+    change("/process", translate_process);
+    change("/linux/resources", translate_resources);
+}
+
+/// Mends a whole config.json.
+fn spec(document: &mut Value, warnings: &mut Vec<String>) {
     let Some(document) = document.as_object_mut() else {
         return;
     };
@@ -27,20 +50,6 @@ pub(super) fn spec(document: &mut Value, warnings: &mut Vec<String>) {
         mend_resources(resources);
     }
     mend_seccomp(linux);
-}
-
-/// Mends the file of `exec --process`.
-pub(super) fn process(document: &mut Value, warnings: &mut Vec<String>) {
-    drop_nulls(document);
-    mend_process(document, "", warnings);
-}
-
-/// Mends a `linux.resources` document: one that does not name a pids limit sets none.
-pub(super) fn resources(document: &mut Value) {
-    drop_nulls(document);
-    if let Some(resources) = document.as_object_mut() {
-        drop_empty_pids(resources);
-    }
 }
 
 /// Since runtime-spec 1.3 a pids limit need not be one.
@@ -84,6 +93,9 @@ fn mend_process(process: &mut Value, pointer: &str, warnings: &mut Vec<String>) 
             "{pointer}/capabilities: ignoring unknown or unavailable capabilities: [{names}]"
         ));
     }
+}
+
+fn translate_process(process: &mut Map<String, Value>) {
     // oci-spec takes no list of CPUs with a space or an empty entry in it.
     if let Some(sets) = process.get_mut("execCPUAffinity").and_then(Value::as_object_mut) {
         for set in sets.values_mut() {
@@ -116,13 +128,16 @@ fn keep_capability(name: &Value, unknown: &mut Vec<String>) -> bool {
 }
 
 fn mend_resources(resources: &mut Map<String, Value>) {
-    drop_empty_pids(resources);
     let rules = resources.get_mut("devices").and_then(Value::as_array_mut);
     for rule in rules.into_iter().flatten().filter_map(Value::as_object_mut) {
         if rule.get("type").and_then(Value::as_str) == Some("") {
             rule.remove("type");
         }
     }
+}
+
+fn translate_resources(resources: &mut Map<String, Value>) {
+    drop_empty_pids(resources);
     let limits = resources.get_mut("hugepageLimits").and_then(Value::as_array_mut);
     for limit in limits.into_iter().flatten().filter_map(|entry| entry.get_mut("limit")) {
         if limit.as_u64().is_some_and(|limit| i64::try_from(limit).is_err()) {

@@ -1,7 +1,8 @@
-//! Reading config.json, and writing the first one.
+//! Reading config.json and parts of it, and writing the first one.
 
 mod locate;
 mod mend;
+mod strict;
 mod template;
 
 use std::io::Read;
@@ -17,9 +18,32 @@ use serde_json::Value;
 pub use template::{Template, template};
 
 use crate::error::{Error, Result};
+use crate::notes::Notes;
 
-/// Mends a document that the strict parse refused, and notes what it passed over.
-type Mend = fn(&mut Value, &mut Vec<String>);
+/// Which part of config.json a document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Config,
+    /// `process`, for `exec --process`.
+    Process,
+    /// `linux.resources`, for `update --resources`.
+    Resources,
+    /// `mounts`, for `mounts add` and `mounts remove`.
+    Mounts,
+}
+
+impl Part {
+    /// Where it stands in config.json, as a JSON pointer.
+    const fn at(self) -> &'static str {
+        match self {
+            Self::Config => "",
+            Self::Process => "/process",
+            Self::Resources => "/linux/resources",
+            Self::Mounts => "/mounts",
+        }
+    }
+}
 
 /// Reads config.json.
 ///
@@ -27,57 +51,54 @@ type Mend = fn(&mut Value, &mut Vec<String>);
 /// The file cannot be read, is no JSON, or has a value of a wrong type; the last two name line, column and,
 /// where it is known, the place as a JSON pointer.
 pub fn load(path: &Path) -> Result<Spec> {
-    load_with_warnings(path).map(|(spec, _)| spec)
+    load_with(path, &mut Notes::default())
 }
 
-/// [`load`], with what was passed over in a document that bends the rules.
+/// [`load`], with notes of what was passed over in a document that bends the rules.
 ///
 /// # Errors
 /// As for [`load`].
-pub fn load_with_warnings(path: &Path) -> Result<(Spec, Vec<String>)> {
-    read(path, mend::spec)
+pub fn load_with(path: &Path, notes: &mut Notes) -> Result<Spec> {
+    parse_with(&read_document(path)?, path, Part::Config, notes)
 }
 
-/// Reads the file of `exec --process`; the second value is what was passed over.
+/// Reads the file of `exec --process`.
 ///
 /// # Errors
 /// As for [`load`].
-pub fn load_process(path: &Path) -> Result<(Process, Vec<String>)> {
-    read(path, mend::process)
+pub fn load_process(path: &Path, notes: &mut Notes) -> Result<Process> {
+    parse_with(&read_document(path)?, path, Part::Process, notes)
 }
 
-/// Parses what `update --resources` is given; the second value is what was passed over.
+/// Parses what `update --resources` is given.
 ///
 /// # Errors
 /// As for [`load`].
-pub fn parse_resources(text: &[u8]) -> Result<(LinuxResources, Vec<String>)> {
-    let path = Path::new("resources");
-    let mut document: Value =
-        serde_json::from_slice(text).map_err(|error| Fault::new(text, &error).into_error(path))?;
-    mend::resources(&mut document);
-    serde_json::from_value(document)
-        .map(|resources| (resources, Vec::new()))
-        .map_err(|error| Error::message(format!("parse resources: {error}")))
+pub fn parse_resources(text: &[u8], notes: &mut Notes) -> Result<LinuxResources> {
+    parse_with(text, Path::new("resources"), Part::Resources, notes)
 }
 
 /// Parses a list of mounts, in the form of `mounts` of config.json. `path` is for messages.
 ///
 /// # Errors
 /// As for [`load`].
-pub fn parse_mounts(text: &[u8], path: &Path) -> Result<Vec<Mount>> {
-    parse_with(text, path, |_, _| {}).map(|(mounts, _)| mounts)
+pub fn parse_mounts(text: &[u8], path: &Path, notes: &mut Notes) -> Result<Vec<Mount>> {
+    parse_with(text, path, Part::Mounts, notes)
 }
 
-/// Parses config.json from memory. `path` is for messages.
+/// Parses config.json from memory; the second value is what was passed over. `path` is for messages.
 ///
 /// # Errors
 /// As for [`load`].
 pub fn parse(text: &[u8], path: &Path) -> Result<(Spec, Vec<String>)> {
-    parse_with(text, path, mend::spec)
+    let mut notes = Notes::default();
+    let spec = parse_with(text, path, Part::Config, &mut notes)?;
+    Ok((spec, notes.list().to_vec()))
 }
 
-fn read<T: DeserializeOwned>(path: &Path, mend: Mend) -> Result<(T, Vec<String>)> {
-    parse_with(&read_document(path)?, path, mend)
+/// What `--strict` refuses in a document whatever the planner says of it, each as `pointer: text`.
+pub fn findings(text: &[u8], part: Part) -> Vec<String> {
+    strict::findings(text, part)
 }
 
 /// Largest document that is read; engines write some ten kilobytes.
@@ -105,12 +126,22 @@ fn read_document(path: &Path) -> Result<Vec<u8>> {
 fn parse_with<T: DeserializeOwned>(
     text: &[u8],
     path: &Path,
-    mend: Mend,
-) -> Result<(T, Vec<String>)> {
-    match serde_json::from_slice(text) {
-        Ok(value) => Ok((value, Vec::new())),
-        Err(error) => second_try(text, mend, error).map_err(|fault| fault.into_error(path)),
+    part: Part,
+    notes: &mut Notes,
+) -> Result<T> {
+    if notes.is_strict() {
+        notes.add(strict::findings(text, part));
     }
+    let parsed = match serde_json::from_slice(text) {
+        Ok(value) => Ok((value, Vec::new())),
+        Err(error) => second_try(text, part, error).map_err(|fault| fault.into_error(path)),
+    };
+    let (value, mended) = notes.before(parsed)?;
+    // With `--strict` these are among the findings.
+    if !notes.is_strict() {
+        notes.add(mended);
+    }
+    Ok(value)
 }
 
 /// What is wrong with a document, and where.
@@ -158,7 +189,7 @@ fn offset(text: &[u8], line: usize, column: usize) -> usize {
 
 fn second_try<T: DeserializeOwned>(
     text: &[u8],
-    mend: Mend,
+    part: Part,
     first: serde_json::Error,
 ) -> std::result::Result<(T, Vec<String>), Fault> {
     let fault = Fault::new(text, &first);
@@ -167,7 +198,7 @@ fn second_try<T: DeserializeOwned>(
     };
     let before = document.clone();
     let mut warnings = Vec::new();
-    mend(&mut document, &mut warnings);
+    mend::mend(&mut document, part, &mut warnings);
     if document == before {
         return Err(fault);
     }

@@ -19,7 +19,7 @@ fn missing_file() {
     let error = load(Path::new("/nonexistent/config.json")).expect_err("error").to_string();
     assert_eq!(error, "open \"/nonexistent/config.json\": no such file or directory");
     assert_eq!(
-        load_process(Path::new("/nonexistent")).expect_err("error").errno(),
+        load_process(Path::new("/nonexistent"), &mut Notes::default()).expect_err("error").errno(),
         Some(nix::errno::Errno::ENOENT)
     );
 }
@@ -125,12 +125,12 @@ fn nothing_is_invented() {
 #[test]
 fn process_files() {
     let text = br#"{"terminal": true, "args": ["x"], "capabilities": {"bounding": ["CAP_ODD"]}}"#;
-    let parsed: Result<(Process, Vec<String>)> =
-        parse_with(text, Path::new("p.json"), mend::process);
-    let (process, warnings) = parsed.expect("process");
+    let mut notes = Notes::default();
+    let parsed: Result<Process> = parse_with(text, Path::new("p.json"), Part::Process, &mut notes);
+    let process = parsed.expect("process");
     assert!(process.cwd().as_os_str().is_empty());
     assert_eq!(
-        warnings,
+        notes.list(),
         ["/capabilities: ignoring unknown or unavailable capabilities: [CAP_ODD]"]
     );
 }

@@ -1,0 +1,208 @@
+//! What `--strict` finds in a document before the planner sees it: fields that nobody knows, fields and values that
+//! are passed over, and what is mended for the sake of old engines.
+//!
+//! Only run with `--strict`; the ordinary way never looks at a document twice.
+
+use serde_json::{Map, Value};
+
+use super::Part;
+use super::mend;
+use crate::plan::fields::{Fate, SECTIONS, Section};
+
+/// Each finding as `pointer: text`, in the order of the document's pointers; nothing for a text that is no JSON, which
+/// is for the parser to say.
+pub(super) fn findings(text: &[u8], part: Part) -> Vec<String> {
+    let Ok(mut document) = serde_json::from_slice::<Value>(text) else { return Vec::new() };
+    let mut found = Findings::default();
+    found.walk(&document, part.at(), String::new());
+    mend::translate(&mut document, part);
+    let mut mended = document.clone();
+    mend::mend(&mut mended, part, &mut Vec::new());
+    found.differences(&document, &mended, String::new());
+    found.0.sort_by(|a, b| a.0.cmp(&b.0));
+    found.0.into_iter().map(|(pointer, text)| format!("{pointer}: {text}")).collect()
+}
+
+/// Pointers, each with what is to be said of the place.
+#[derive(Default)]
+struct Findings(Vec<(String, String)>);
+
+/// What is wrong with a value; it is told where the value stands in the table of fields.
+type Rule = (&'static str, fn(&Value) -> Option<(&'static str, String)>);
+
+/// Values that are read and not, or not wholly, applied, each with the member that the finding is about.
+const RULES: &[Rule] = &[
+    ("/process", console_without_terminal),
+    ("/process/user", umask_bits),
+    ("/linux/devices/[]", file_mode_bits),
+    ("/linux/seccomp/syscalls/[]/names/[]", unknown_syscall),
+];
+
+impl Findings {
+    fn add(&mut self, pointer: String, text: impl Into<String>) {
+        // What holds a finding already needs no second one, nor anything below it.
+        let covers = |(known, _): &(String, String)| {
+            pointer.strip_prefix(known.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if !self.0.iter().any(covers) {
+            self.0.push((pointer, text.into()));
+        }
+    }
+
+    /// Compares a value with the table; `at` is its place there.
+    fn walk(&mut self, value: &Value, at: &str, pointer: String) {
+        for (_, rule) in RULES.iter().filter(|(place, _)| *place == at) {
+            if let Some((member, text)) = rule(value) {
+                self.add(format!("{pointer}{member}"), text);
+            }
+        }
+        match value {
+            Value::Object(map) => self.members(map, at, &pointer),
+            Value::Array(list) => {
+                for (index, item) in list.iter().enumerate() {
+                    self.walk(item, &format!("{at}/[]"), format!("{pointer}/{index}"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn members(&mut self, map: &Map<String, Value>, at: &str, pointer: &str) {
+        // Where the table has no object, the parser refuses one.
+        let Some(section) = Section::find(at) else { return };
+        for (name, value) in map {
+            let pointer = crate::plan::pointer(pointer, name);
+            match section.member(name) {
+                None => self.add(pointer, unknown(section, name)),
+                Some((_, Fate::Ignored(why))) => self.add(pointer, format!("is ignored: {why}")),
+                Some(_) if value.is_null() => self.add(pointer, "null counts as absent"),
+                Some((known, _)) => self.walk(value, &format!("{at}/{known}"), pointer),
+            }
+        }
+    }
+
+    /// What mending has changed.
+    fn differences(&mut self, before: &Value, after: &Value, pointer: String) {
+        match (before, after) {
+            (Value::Object(before), Value::Object(after)) => {
+                for (name, value) in before {
+                    let pointer = crate::plan::pointer(&pointer, name);
+                    match after.get(name) {
+                        None => self.add(pointer, "is passed over"),
+                        Some(mended) => self.differences(value, mended, pointer),
+                    }
+                }
+                for (name, value) in after.iter().filter(|(name, _)| !before.contains_key(*name)) {
+                    let text = format!("is missing, and taken as {value}");
+                    self.add(crate::plan::pointer(&pointer, name), text);
+                }
+            }
+            (Value::Array(before), Value::Array(after)) if before.len() != after.len() => {
+                for (index, item) in before.iter().enumerate() {
+                    if !after.contains(item) {
+                        self.add(format!("{pointer}/{index}"), format!("{item} is passed over"));
+                    }
+                }
+            }
+            (Value::Array(before), Value::Array(after)) => {
+                for (index, (item, mended)) in before.iter().zip(after).enumerate() {
+                    self.differences(item, mended, format!("{pointer}/{index}"));
+                }
+            }
+            (before, after) if before == after => {}
+            (before, after) => self.add(pointer, format!("{before} is taken as {after}")),
+        }
+    }
+}
+
+fn unknown(section: &Section, name: &str) -> String {
+    let near = section.fields.iter().map(|(known, _)| (distance(name, known), *known)).min();
+    // A third of the letters may differ: more is another word.
+    if let Some((_, known)) = near.filter(|(distance, _)| distance * 3 <= name.len().max(3)) {
+        return format!("unknown field, did you mean {known:?}?");
+    }
+    let holds = |other: &&Section| other.fields.iter().any(|(known, _)| *known == name);
+    match SECTIONS.iter().find(holds).and_then(|other| other.at.first()) {
+        Some(place) => {
+            let place = place.replace("/[]", "/0");
+            format!("unknown field here, did you mean {:?}?", format!("{place}/{name}"))
+        }
+        None => "unknown field".into(),
+    }
+}
+
+/// How many letters have to be put in, taken out or exchanged; their case does not count.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.to_lowercase().chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (index, letter) in a.to_lowercase().chars().enumerate() {
+        let mut corner = index;
+        let mut left = index + 1;
+        let mut next = vec![left];
+        for (other, above) in b.iter().zip(row.iter().skip(1)) {
+            let cost = if *other == letter { corner } else { 1 + corner.min(left).min(*above) };
+            corner = *above;
+            left = cost;
+            next.push(cost);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+fn console_without_terminal(process: &Value) -> Option<(&'static str, String)> {
+    let terminal = process.get("terminal").and_then(Value::as_bool).unwrap_or(false);
+    let size = process.get("consoleSize").is_some_and(|size| !size.is_null());
+    (size && !terminal).then(|| ("/consoleSize", "is ignored: there is no terminal".into()))
+}
+
+fn umask_bits(user: &Value) -> Option<(&'static str, String)> {
+    let umask = user.get("umask")?.as_u64()?;
+    (umask > 0o777).then(|| ("/umask", format!("{umask} (0o{umask:o}) has bits that no umask has")))
+}
+
+fn file_mode_bits(device: &Value) -> Option<(&'static str, String)> {
+    let mode = device.get("fileMode")?.as_u64()?;
+    (mode > 0o7777).then(|| ("/fileMode", format!("{mode} (0o{mode:o}) has bits that are no permissions")))
+}
+
+fn unknown_syscall(name: &Value) -> Option<(&'static str, String)> {
+    let name = name.as_str().filter(|name| !seccomp::is_syscall(name))?;
+    Some(("", format!("no architecture has a syscall {name:?}: it is passed over")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        for (a, b, want) in [
+            ("", "abc", 3),
+            ("limit", "limit", 0),
+            ("limt", "limit", 1),
+            ("noNewPrivilges", "noNewPrivileges", 1),
+            ("ReadOnly", "readonly", 0),
+            ("shares", "share", 1),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!((distance(a, b), distance(b, a)), (want, want), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn guesses() {
+        let memory = Section::find("/linux/resources/memory").expect("section");
+        assert_eq!(unknown(memory, "Limit"), "unknown field, did you mean \"limit\"?");
+        assert_eq!(unknown(memory, "swapiness"), "unknown field, did you mean \"swappiness\"?");
+        assert_eq!(unknown(memory, "weather"), "unknown field");
+        assert_eq!(
+            unknown(memory, "noNewPrivileges"),
+            "unknown field here, did you mean \"/process/noNewPrivileges\"?"
+        );
+        assert_eq!(
+            unknown(memory, "destination"),
+            "unknown field here, did you mean \"/mounts/0/destination\"?"
+        );
+    }
+}
