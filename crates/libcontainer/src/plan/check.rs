@@ -2,6 +2,7 @@
 //!
 //! Pointers come as closures: they are only put together when there is something to report.
 
+use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -15,6 +16,13 @@ pub(crate) fn at(pointer: &str, key: &str) -> String {
 /// `pointer: text`, the form of every warning.
 pub(super) fn warning(pointer: &str, text: &str) -> String {
     format!("{pointer}: {text}")
+}
+
+/// A map in the order of its names, so that of several faults the same one is told each time.
+pub(super) fn in_order<T>(map: &HashMap<String, T>) -> Vec<(&String, &T)> {
+    let mut list: Vec<_> = map.iter().collect();
+    list.sort_unstable_by_key(|(name, _)| *name);
+    list
 }
 
 /// No string of config.json may be cut short by a NUL on its way to the kernel.

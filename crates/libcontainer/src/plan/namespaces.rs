@@ -2,7 +2,7 @@
 
 use oci_spec::runtime::{Linux, LinuxNamespaceType};
 
-use super::check::{absolute, at, warning};
+use super::check::{absolute, at, in_order, warning};
 use super::facts::HostFacts;
 use super::idmap::{is_mapped, mappings};
 use super::{IdMap, Namespace, Namespaces, TimeOffset};
@@ -119,7 +119,7 @@ fn time(linux: &Linux, plan: &mut Namespaces) -> Result<()> {
         }
         Namespace::New => {}
     }
-    for (name, offset) in offsets {
+    for (name, offset) in in_order(offsets) {
         let pointer = || at("/linux/timeOffsets", name);
         let clock = match name.as_str() {
             "monotonic" => "monotonic",

@@ -9,7 +9,7 @@ use oci_spec::runtime::{
     LinuxThrottleDevice,
 };
 
-use super::check::{at, no_nul, warning};
+use super::check::{at, in_order, no_nul, warning};
 use super::device_rules;
 use crate::error::{Error, Result};
 
@@ -183,7 +183,7 @@ fn network(network: &LinuxNetwork) -> Result<Network> {
 }
 
 fn rdma(list: &LinuxResources) -> Result<std::collections::BTreeMap<String, Rdma>> {
-    let entries = list.rdma().iter().flatten().map(|(device, limit)| {
+    let entries = list.rdma().iter().flat_map(in_order).map(|(device, limit)| {
         let fail = |text: &str| Error::config(at("/linux/resources/rdma", device), text);
         if limit.hca_handles().is_none() && limit.hca_objects().is_none() {
             return Err(fail("give hcaHandles or hcaObjects"));
@@ -198,7 +198,7 @@ fn rdma(list: &LinuxResources) -> Result<std::collections::BTreeMap<String, Rdma
 }
 
 fn unified(list: &LinuxResources) -> Result<std::collections::BTreeMap<String, String>> {
-    let entries = list.unified().iter().flatten().map(|(file, value)| {
+    let entries = list.unified().iter().flat_map(in_order).map(|(file, value)| {
         let pointer = || at("/linux/resources/unified", file);
         no_nul(file, pointer)?;
         if file.contains('/') {

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::check::at;
+use super::check::{at, in_order};
 use super::{Namespace, Namespaces};
 use crate::error::{Error, Result};
 
@@ -18,7 +18,7 @@ pub(super) fn sysctl(
     namespaces: &Namespaces,
 ) -> Result<Vec<(String, String)>> {
     let mut list = Vec::new();
-    for (name, value) in map.into_iter().flatten() {
+    for (name, value) in map.into_iter().flat_map(in_order) {
         let fail = |text: String| Error::config(at("/linux/sysctl", name), text);
         let path = path(name);
         if path.split('/').any(|part| matches!(part, "" | "." | "..")) || path.contains('\0') {

@@ -40,12 +40,16 @@ const RULES: &[Rule] = &[
 
 impl Findings {
     fn add(&mut self, pointer: String, text: impl Into<String>) {
-        // What holds a finding already needs no second one, nor anything below it.
+        self.0.push((pointer, text.into()));
+    }
+
+    /// Adds what mending does to a place, unless that or what it is in was found already.
+    fn add_mended(&mut self, pointer: String, text: impl Into<String>) {
         let covers = |(known, _): &(String, String)| {
             pointer.strip_prefix(known.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         if !self.0.iter().any(covers) {
-            self.0.push((pointer, text.into()));
+            self.add(pointer, text);
         }
     }
 
@@ -88,19 +92,19 @@ impl Findings {
                 for (name, value) in before {
                     let pointer = crate::plan::pointer(&pointer, name);
                     match after.get(name) {
-                        None => self.add(pointer, "is passed over"),
+                        None => self.add_mended(pointer, "is passed over"),
                         Some(mended) => self.differences(value, mended, pointer),
                     }
                 }
                 for (name, value) in after.iter().filter(|(name, _)| !before.contains_key(*name)) {
                     let text = format!("is missing, and taken as {value}");
-                    self.add(crate::plan::pointer(&pointer, name), text);
+                    self.add_mended(crate::plan::pointer(&pointer, name), text);
                 }
             }
             (Value::Array(before), Value::Array(after)) if before.len() != after.len() => {
                 for (index, item) in before.iter().enumerate() {
                     if !after.contains(item) {
-                        self.add(format!("{pointer}/{index}"), format!("{item} is passed over"));
+                        self.add_mended(format!("{pointer}/{index}"), format!("{item} is passed over"));
                     }
                 }
             }
@@ -110,7 +114,7 @@ impl Findings {
                 }
             }
             (before, after) if before == after => {}
-            (before, after) => self.add(pointer, format!("{before} is taken as {after}")),
+            (before, after) => self.add_mended(pointer, format!("{before} is taken as {after}")),
         }
     }
 }

@@ -2,6 +2,8 @@
 //! this file. `UPDATE=1 cargo test -p libcontainer --test plan` writes the texts anew.
 
 mod mutate;
+#[path = "../common/random.rs"]
+mod random;
 mod render;
 
 use std::fs;

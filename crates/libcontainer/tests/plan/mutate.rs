@@ -6,27 +6,8 @@ use libcontainer::plan::{HostFacts, plan};
 use libcontainer::spec;
 use serde_json::{Value, json};
 
+use super::random::Random;
 use super::{documents, facts, text};
-
-/// xorshift64*: the same documents on every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() >> 33).expect("31 bits") % limit.max(1)
-    }
-
-    fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
-        &list[self.below(list.len())]
-    }
-}
 
 /// Values that sit at the edge of something.
 fn odd_values() -> Vec<Value> {
