@@ -25,9 +25,9 @@ mod sync;
 use std::sync::OnceLock;
 
 pub use error::{Error, Result};
-pub use notes::Notes;
 /// What annotations begin with that set properties of the container's systemd unit.
 pub use libcgroups::ANNOTATION_PREFIX as UNIT_PROPERTY_ANNOTATION;
+pub use notes::Notes;
 
 /// What the crate says besides results and errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

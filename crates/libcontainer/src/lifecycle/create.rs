@@ -73,7 +73,9 @@ impl<'a> Creation<'a> {
         let spec = spec::load_with(path, &mut notes)?;
         let mut plan = notes.before(plan::plan(&spec, &facts(&bundle)?))?;
         notes.add(std::mem::take(&mut plan.warnings));
-        plan.process.iter_mut().for_each(|process| without_absent_modules(process, "/process", &mut notes));
+        plan.process
+            .iter_mut()
+            .for_each(|process| without_absent_modules(process, "/process", &mut notes));
         notes.settle()?;
         plan.rootfs.path = plan
             .rootfs

@@ -84,7 +84,8 @@ fn resources(runtime: &Runtime, options: &UpdateOptions) -> Result<Resources> {
     let mut warnings = Vec::new();
     let limits = notes.before(plan::limits(&given, &mut warnings))?;
     // The planner takes the document for a part of config.json.
-    let own = |note: String| note.strip_prefix("/linux/resources").map(str::to_owned).unwrap_or(note);
+    let own =
+        |note: String| note.strip_prefix("/linux/resources").map(str::to_owned).unwrap_or(note);
     notes.add(warnings.into_iter().map(own));
     notes.settle()?;
     Ok(limits)

@@ -46,7 +46,9 @@ impl Findings {
     /// Adds what mending does to a place, unless that or what it is in was found already.
     fn add_mended(&mut self, pointer: String, text: impl Into<String>) {
         let covers = |(known, _): &(String, String)| {
-            pointer.strip_prefix(known.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            pointer
+                .strip_prefix(known.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         if !self.0.iter().any(covers) {
             self.add(pointer, text);
@@ -104,7 +106,10 @@ impl Findings {
             (Value::Array(before), Value::Array(after)) if before.len() != after.len() => {
                 for (index, item) in before.iter().enumerate() {
                     if !after.contains(item) {
-                        self.add_mended(format!("{pointer}/{index}"), format!("{item} is passed over"));
+                        self.add_mended(
+                            format!("{pointer}/{index}"),
+                            format!("{item} is passed over"),
+                        );
                     }
                 }
             }
@@ -167,7 +172,8 @@ fn umask_bits(user: &Value) -> Option<(&'static str, String)> {
 
 fn file_mode_bits(device: &Value) -> Option<(&'static str, String)> {
     let mode = device.get("fileMode")?.as_u64()?;
-    (mode > 0o7777).then(|| ("/fileMode", format!("{mode} (0o{mode:o}) has bits that are no permissions")))
+    (mode > 0o7777)
+        .then(|| ("/fileMode", format!("{mode} (0o{mode:o}) has bits that are no permissions")))
 }
 
 fn unknown_syscall(name: &Value) -> Option<(&'static str, String)> {

@@ -25,9 +25,11 @@ fn outcome(document: &Value, euid: u32) -> Result<String, String> {
         let plan = plan(&spec, &facts).map_err(|error| error.to_string())?;
         Ok(format!("{plan:#?}\n{passed_over:?}"))
     });
-    result.map_err(|error| match error.split_once("column ").and_then(|(_, rest)| rest.split_once(": ")) {
-        Some((_, text)) => text.to_owned(),
-        None => error.strip_prefix("parse \"c\": ").unwrap_or(&error).to_owned(),
+    result.map_err(|error| {
+        match error.split_once("column ").and_then(|(_, rest)| rest.split_once(": ")) {
+            Some((_, text)) => text.to_owned(),
+            None => error.strip_prefix("parse \"c\": ").unwrap_or(&error).to_owned(),
+        }
     })
 }
 
@@ -64,13 +66,26 @@ fn add_unknown(document: &mut Value, random: &mut Random) -> Vec<String> {
     for _ in 0..=random.below(3) {
         let (pointer, at) = random.pick(&places).clone();
         // Names of other objects, too: in the wrong place they mean nothing.
-        let name = *random.pick(&["x", "Limit", "limits", "uidMappings", "enableCMT", "path", "options", "a/b", "~", ""]);
+        let name = *random.pick(&[
+            "x",
+            "Limit",
+            "limits",
+            "uidMappings",
+            "enableCMT",
+            "path",
+            "options",
+            "a/b",
+            "~",
+            "",
+        ]);
         let section = Section::find(&at).expect("section");
         // oci-spec still knows a field of Intel RDT that the runtime-spec has no more.
         if section.member(name).is_some() || (at == "/linux/intelRdt" && name == "enableCMT") {
             continue;
         }
-        let value = random.pick(&[json!(null), json!(1), json!("y"), json!([{}]), json!({"path": "/"})]).clone();
+        let value = random
+            .pick(&[json!(null), json!(1), json!("y"), json!([{}]), json!({"path": "/"})])
+            .clone();
         document.pointer_mut(&pointer).expect("place")[name] = value;
         added.push(format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1")));
     }
@@ -94,7 +109,8 @@ fn documents_of_the_schema_never_panic_and_unknown_fields_change_nothing() {
         assert_eq!(outcome(&document, euid), before, "{added:?} in {document}");
         let found = spec::findings(document.to_string().as_bytes(), Part::Config);
         for pointer in &added {
-            let is_found = found.iter().any(|line| line.starts_with(&format!("{pointer}: unknown field")));
+            let is_found =
+                found.iter().any(|line| line.starts_with(&format!("{pointer}: unknown field")));
             assert!(is_found, "{pointer} is not in {found:#?} of {document}");
         }
         unknown += added.len();

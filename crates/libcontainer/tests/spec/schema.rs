@@ -94,8 +94,20 @@ const WORDS: &[(&str, &[&str])] = &[
     (
         "/options/[]",
         &[
-            "ro", "rbind", "bind", "nosuid", "size=1k,mode=700", "remount", "idmap", "ridmap", "rro", "tmpcopyup",
-            "rshared", "uid=0", "a\\,b", "\"",
+            "ro",
+            "rbind",
+            "bind",
+            "nosuid",
+            "size=1k,mode=700",
+            "remount",
+            "idmap",
+            "ridmap",
+            "rro",
+            "tmpcopyup",
+            "rshared",
+            "uid=0",
+            "a\\,b",
+            "\"",
         ],
     ),
     ("/destination", &["/a", "/proc", "/proc/x", "/sys/fs/cgroup", "rel", "/", "../..", ""]),
@@ -121,7 +133,17 @@ const WORDS: &[(&str, &[&str])] = &[
 /// Free names: those that mean something, by the end of their place.
 const NAMES: &[(&str, &[&str])] = &[
     ("/unified", &["memory.high", "pids.max", "x", "a/b", "../x.y"]),
-    ("/sysctl", &["net.ipv4.ip_forward", "kernel.hostname", "kernel/shmmax", "user.max_mnt_namespaces", "..", "x"]),
+    (
+        "/sysctl",
+        &[
+            "net.ipv4.ip_forward",
+            "kernel.hostname",
+            "kernel/shmmax",
+            "user.max_mnt_namespaces",
+            "..",
+            "x",
+        ],
+    ),
     ("/netDevices", &["eth0", "a/b", ""]),
     ("/annotations", &["a", "org.systemd.property.X", "", "run.oci.x"]),
     ("/rdma", &["mlx5_0", "", " "]),
@@ -140,7 +162,8 @@ pub(crate) fn generate(schema: &Value, at: &str, random: &mut Random) -> Value {
     }
     if let Some(parts) = schema["allOf"].as_array() {
         let parts = parts.iter().map(|part| generate(part, at, random));
-        let maps = parts.filter_map(|part| if let Value::Object(map) = part { Some(map) } else { None });
+        let maps =
+            parts.filter_map(|part| if let Value::Object(map) = part { Some(map) } else { None });
         return Value::Object(maps.flatten().collect());
     }
     if let Some(parts) = schema["anyOf"].as_array() {
@@ -161,10 +184,12 @@ pub(crate) fn generate(schema: &Value, at: &str, random: &mut Random) -> Value {
 
 fn object(schema: &Value, at: &str, random: &mut Random) -> Value {
     let mut map = Map::new();
-    let required = |name: &str| schema["required"].as_array().into_iter().flatten().any(|n| n == name);
+    let required =
+        |name: &str| schema["required"].as_array().into_iter().flatten().any(|n| n == name);
     for (name, member) in schema["properties"].as_object().into_iter().flatten() {
         // Sparse, or no document would keep all rules; what everything depends on is nearly always there.
-        let likely = required(name) || matches!(&*format!("{at}/{name}"), "/root" | "/linux/namespaces");
+        let likely =
+            required(name) || matches!(&*format!("{at}/{name}"), "/root" | "/linux/namespaces");
         if if likely { !random.once_in(40) } else { random.once_in(6) } {
             map.insert(name.clone(), generate(member, &format!("{at}/{name}"), random));
         }
@@ -182,7 +207,8 @@ fn integer(schema: &Value, random: &mut Random) -> Value {
     let least = schema["minimum"].as_i64().unwrap_or(i64::MIN);
     let most = schema["maximum"].as_u64().unwrap_or(u64::MAX);
     let small = [0, 1, 2, 5, 19, 100, 1000, 65_535, 4_096];
-    let edges = [json!(least), json!(most), json!(-1), json!(-20), json!(u32::MAX), json!(i64::MAX)];
+    let edges =
+        [json!(least), json!(most), json!(-1), json!(-20), json!(u32::MAX), json!(i64::MAX)];
     let value = match random.below(8) {
         0 => random.pick(&edges).clone(),
         _ => json!(*random.pick(&small)),
