@@ -6,22 +6,36 @@ use super::check::{absolute, no_nul};
 use super::{Hook, Hooks};
 use crate::error::{Error, Result};
 
+/// Where a kind of hook is in config.json.
+type Given = fn(&OciHooks) -> &Option<Vec<OciHook>>;
+/// Where it is in the plan.
+type Slot = fn(&mut Hooks) -> &mut Vec<Hook>;
+
+/// Every kind, in the order of a container's life.
+// Prestart is deprecated by the runtime-spec, and what Docker still writes.
+#[allow(deprecated)]
+const KINDS: &[(&str, Given, Slot)] = &[
+    ("prestart", OciHooks::prestart, |plan| &mut plan.prestart),
+    ("createRuntime", OciHooks::create_runtime, |plan| &mut plan.create_runtime),
+    ("createContainer", OciHooks::create_container, |plan| &mut plan.create_container),
+    ("startContainer", OciHooks::start_container, |plan| &mut plan.start_container),
+    ("poststart", OciHooks::poststart, |plan| &mut plan.poststart),
+    ("poststop", OciHooks::poststop, |plan| &mut plan.poststop),
+];
+
+/// The names of all kinds of hook, for the `features` verb.
+pub fn hook_names() -> Vec<&'static str> {
+    KINDS.iter().map(|(name, ..)| *name).collect()
+}
+
 /// All six kinds, in their order.
 pub(super) fn hooks(hooks: Option<&OciHooks>) -> Result<Hooks> {
-    let Some(hooks) = hooks else {
-        return Ok(Hooks::default());
-    };
-    // Deprecated by the runtime-spec, and what Docker still writes.
-    #[allow(deprecated)]
-    let prestart = hooks.prestart();
-    Ok(Hooks {
-        prestart: list("prestart", prestart)?,
-        create_runtime: list("createRuntime", hooks.create_runtime())?,
-        create_container: list("createContainer", hooks.create_container())?,
-        start_container: list("startContainer", hooks.start_container())?,
-        poststart: list("poststart", hooks.poststart())?,
-        poststop: list("poststop", hooks.poststop())?,
-    })
+    let mut plan = Hooks::default();
+    let Some(hooks) = hooks else { return Ok(plan) };
+    for (name, given, slot) in KINDS {
+        *slot(&mut plan) = list(name, given(hooks))?;
+    }
+    Ok(plan)
 }
 
 fn list(kind: &str, hooks: &Option<Vec<OciHook>>) -> Result<Vec<Hook>> {

@@ -40,9 +40,11 @@ pub use capabilities::{capability_names, capability_number};
 pub(crate) use cgroup::host_id;
 pub(crate) use check::at as pointer;
 pub use facts::HostFacts;
+pub use hooks::hook_names;
 pub use model::*;
 pub use mount_options::mount_option_names;
 pub use mounts::live_mounts;
+pub use namespaces::namespace_names;
 pub use process::process;
 pub use resources::limits;
 

@@ -32,18 +32,34 @@ pub(super) fn namespaces(
     Ok(plan)
 }
 
+/// Where a kind of namespace is in the plan.
+type Slot = fn(&mut Namespaces) -> &mut Namespace;
+
+/// Every kind, by name.
+const KINDS: &[(&str, LinuxNamespaceType, Slot)] = &[
+    ("cgroup", LinuxNamespaceType::Cgroup, |plan| &mut plan.cgroup),
+    ("ipc", LinuxNamespaceType::Ipc, |plan| &mut plan.ipc),
+    ("mount", LinuxNamespaceType::Mount, |plan| &mut plan.mount),
+    ("network", LinuxNamespaceType::Network, |plan| &mut plan.network),
+    ("pid", LinuxNamespaceType::Pid, |plan| &mut plan.pid),
+    ("time", LinuxNamespaceType::Time, |plan| &mut plan.time),
+    ("user", LinuxNamespaceType::User, |plan| &mut plan.user),
+    ("uts", LinuxNamespaceType::Uts, |plan| &mut plan.uts),
+];
+
+/// The names of all kinds of namespace, sorted, for the `features` verb.
+pub fn namespace_names() -> Vec<&'static str> {
+    KINDS.iter().map(|(name, ..)| *name).collect()
+}
+
 fn list(linux: &Linux, plan: &mut Namespaces) -> Result<()> {
     for (index, entry) in linux.namespaces().iter().flatten().enumerate() {
-        let (name, slot) = match entry.typ() {
-            LinuxNamespaceType::Mount => ("mount", &mut plan.mount),
-            LinuxNamespaceType::Cgroup => ("cgroup", &mut plan.cgroup),
-            LinuxNamespaceType::Uts => ("uts", &mut plan.uts),
-            LinuxNamespaceType::Ipc => ("ipc", &mut plan.ipc),
-            LinuxNamespaceType::User => ("user", &mut plan.user),
-            LinuxNamespaceType::Pid => ("pid", &mut plan.pid),
-            LinuxNamespaceType::Network => ("network", &mut plan.network),
-            LinuxNamespaceType::Time => ("time", &mut plan.time),
+        let kind = KINDS.iter().find(|(_, kind, _)| *kind == entry.typ());
+        let Some((name, _, slot)) = kind else {
+            let pointer = format!("/linux/namespaces/{index}/type");
+            return Err(Error::config(pointer, "no such kind of namespace"));
         };
+        let slot = slot(plan);
         if *slot != Namespace::Inherit {
             let text = format!("malformed spec file: duplicated ns {name:?}");
             return Err(Error::config(format!("/linux/namespaces/{index}"), text));

@@ -2,9 +2,11 @@
 //! Apache-2.0). Each row says what becomes of a file.
 
 mod fields;
+mod generate;
 mod properties;
 #[path = "../common/random.rs"]
 mod random;
+#[path = "../common/schema.rs"]
 mod schema;
 
 use std::path::{Path, PathBuf};

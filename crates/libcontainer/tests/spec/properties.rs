@@ -8,6 +8,7 @@ use libcontainer::plan::{HostFacts, plan};
 use libcontainer::spec::{self, Part};
 use serde_json::{Value, json};
 
+use super::generate::generate;
 use super::random::Random;
 use super::schema;
 
@@ -98,7 +99,7 @@ fn documents_of_the_schema_never_panic_and_unknown_fields_change_nothing() {
     let mut random = Random(0x0c0f_fee0_5bad_cafe);
     let (mut plans, mut errors, mut unknown) = (0_u64, 0_u64, 0_usize);
     for case in 0..cases() {
-        let mut document = schema::generate(&schema, "", &mut random);
+        let mut document = generate(&schema, "", &mut random);
         let euid = if case % 4 == 0 { 1000 } else { 0 };
         let before = outcome(&document, euid);
         match &before {
@@ -127,7 +128,7 @@ fn what_is_known_is_not_found() {
     let schema = schema::config();
     let mut random = Random(0x5eed_5eed_5eed_5eed);
     for _ in 0..cases() / 4 {
-        let document = schema::generate(&schema, "", &mut random);
+        let document = generate(&schema, "", &mut random);
         let found = spec::findings(document.to_string().as_bytes(), Part::Config);
         let wrong = found.iter().find(|line| line.contains("unknown field"));
         assert_eq!(wrong, None, "{document}");

@@ -23,19 +23,26 @@ pub(super) const VERB: Verb = Verb {
     ..PLAIN
 };
 
-/// Hooks of config.json.
-const HOOKS: &[&str] =
-    &["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
-
-/// Namespaces of config.json.
-const NAMESPACES: &[&str] = &["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"];
+/// Modes and flags of `linux.memoryPolicy`; the tests plan each of them.
+const MEMORY_POLICY: MemoryPolicy = MemoryPolicy {
+    modes: &[
+        "MPOL_BIND",
+        "MPOL_DEFAULT",
+        "MPOL_INTERLEAVE",
+        "MPOL_LOCAL",
+        "MPOL_PREFERRED",
+        "MPOL_PREFERRED_MANY",
+        "MPOL_WEIGHTED_INTERLEAVE",
+    ],
+    flags: &["MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"],
+};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Features {
     oci_version_min: &'static str,
     oci_version_max: &'static str,
-    hooks: &'static [&'static str],
+    hooks: Vec<&'static str>,
     mount_options: Vec<&'static str>,
     linux: Linux,
     annotations: BTreeMap<&'static str, &'static str>,
@@ -45,13 +52,15 @@ struct Features {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Linux {
-    namespaces: &'static [&'static str],
+    namespaces: Vec<&'static str>,
     capabilities: Vec<String>,
     cgroup: Cgroup,
     seccomp: Seccomp,
     apparmor: Enabled,
     selinux: Enabled,
-    intel_rdt: Enabled,
+    intel_rdt: IntelRdt,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_policy: Option<MemoryPolicy>,
     mount_extensions: MountExtensions,
     net_devices: Enabled,
 }
@@ -83,6 +92,19 @@ struct Enabled {
 }
 
 #[derive(Serialize)]
+struct IntelRdt {
+    enabled: bool,
+    schemata: bool,
+    monitoring: bool,
+}
+
+#[derive(Serialize)]
+struct MemoryPolicy {
+    modes: &'static [&'static str],
+    flags: &'static [&'static str],
+}
+
+#[derive(Serialize)]
 struct MountExtensions {
     idmap: Enabled,
 }
@@ -95,7 +117,7 @@ fn features() -> Features {
     Features {
         oci_version_min: "1.0.0",
         oci_version_max: version::SPEC,
-        hooks: HOOKS,
+        hooks: plan::hook_names(),
         mount_options: plan::mount_option_names(),
         linux: linux(),
         annotations,
@@ -103,17 +125,28 @@ fn features() -> Features {
     }
 }
 
+/// What is one field of config.json is claimed if the table of fields says that it is applied.
 fn linux() -> Linux {
+    let applied = |path: &str| plan::fields::is_applied(path);
+    let enabled = |path: &str| Enabled { enabled: applied(path) };
+    let rdma = applied("/linux/resources/rdma");
     Linux {
-        namespaces: NAMESPACES,
+        namespaces: plan::namespace_names(),
         capabilities: plan::capability_names(),
-        cgroup: Cgroup { v1: true, v2: true, systemd: true, systemd_user: true, rdma: false },
+        cgroup: Cgroup { v1: true, v2: true, systemd: true, systemd_user: true, rdma },
         seccomp: seccomp(),
-        apparmor: Enabled { enabled: false },
-        selinux: Enabled { enabled: false },
-        intel_rdt: Enabled { enabled: false },
-        mount_extensions: MountExtensions { idmap: Enabled { enabled: false } },
-        net_devices: Enabled { enabled: false },
+        apparmor: enabled("/process/apparmorProfile"),
+        selinux: Enabled {
+            enabled: applied("/process/selinuxLabel") && applied("/linux/mountLabel"),
+        },
+        intel_rdt: IntelRdt {
+            enabled: applied("/linux/intelRdt"),
+            schemata: applied("/linux/intelRdt/schemata"),
+            monitoring: applied("/linux/intelRdt/enableMonitoring"),
+        },
+        memory_policy: applied("/linux/memoryPolicy").then_some(MEMORY_POLICY),
+        mount_extensions: MountExtensions { idmap: enabled("/mounts/[]/uidMappings") },
+        net_devices: enabled("/linux/netDevices"),
     }
 }
 
@@ -133,23 +166,4 @@ fn seccomp() -> Seccomp {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn has_what_engines_look_for() {
-        let value = serde_json::to_value(features()).unwrap();
-        assert_eq!(value["ociVersionMin"], "1.0.0");
-        assert_eq!(value["ociVersionMax"], "1.3.0");
-        assert_eq!(value["linux"]["capabilities"][0], "CAP_CHOWN");
-        assert_eq!(value["linux"]["capabilities"][40], "CAP_CHECKPOINT_RESTORE");
-        let has = |pointer: &str, name: &str| {
-            value.pointer(pointer).unwrap().as_array().unwrap().iter().any(|item| item == name)
-        };
-        assert!(has("/mountOptions", "rbind"));
-        assert!(has("/linux/seccomp/actions", "SCMP_ACT_ERRNO"));
-        assert!(has("/linux/seccomp/operators", "SCMP_CMP_MASKED_EQ"));
-        assert!(has("/linux/seccomp/archs", "SCMP_ARCH_X86_64"));
-        assert!(has("/linux/seccomp/knownFlags", "SECCOMP_FILTER_FLAG_LOG"));
-    }
-}
+mod tests;

@@ -1,88 +1,9 @@
-//! The JSON schema of the runtime-spec: which fields there are, and documents made from it.
-
-use std::fs;
-use std::path::{Path, PathBuf};
+//! Documents made from the schema of config.json.
 
 use serde_json::{Map, Value, json};
 
 use super::random::Random;
-
-/// Where the schema is kept.
-pub(crate) fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../integration_tests/data/runtime-spec")
-}
-
-/// The schema of config.json, without references.
-pub(crate) fn config() -> Value {
-    let file = "config-schema.json";
-    expand(file, &load(file))
-}
-
-fn load(file: &str) -> Value {
-    let path = folder().join(file);
-    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    serde_json::from_str(&text).expect("json")
-}
-
-/// `value` of `file`, each reference in it replaced by what it refers to.
-fn expand(file: &str, value: &Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let mut all = Map::new();
-            for (key, member) in map {
-                match (key.as_str(), member.as_str()) {
-                    ("$ref", Some(reference)) => {
-                        let (other, pointer) = reference.split_once('#').expect("reference");
-                        let other = if other.is_empty() { file } else { other };
-                        let target = load(other);
-                        let target = target.pointer(pointer.trim_end_matches('/'));
-                        let Value::Object(more) = expand(other, target.expect(reference)) else {
-                            panic!("{reference} is no object");
-                        };
-                        all.extend(more);
-                    }
-                    _ => {
-                        all.insert(key.clone(), expand(file, member));
-                    }
-                }
-            }
-            Value::Object(all)
-        }
-        Value::Array(list) => list.iter().map(|item| expand(file, item)).collect(),
-        other => other.clone(),
-    }
-}
-
-/// Every field below `schema`, `[]` in the place of each index and `*` of each free name, in order.
-pub(crate) fn fields(schema: &Value) -> Vec<String> {
-    let mut all = Vec::new();
-    walk(schema, "", &mut all);
-    all
-}
-
-fn walk(schema: &Value, at: &str, all: &mut Vec<String>) {
-    for part in ["allOf", "anyOf"].into_iter().flat_map(|key| schema[key].as_array()).flatten() {
-        walk(part, at, all);
-    }
-    let named = schema["properties"].as_object().into_iter().flatten();
-    let free = free(schema).map(|member| ("*", member));
-    for (name, member) in named.map(|(name, member)| (name.as_str(), member)).chain(free) {
-        let path = format!("{at}/{name}");
-        if !all.contains(&path) {
-            all.push(path.clone());
-        }
-        walk(member, &path, all);
-    }
-    if schema["items"].is_object() {
-        walk(&schema["items"], &format!("{at}/[]"), all);
-    }
-}
-
-/// What a member with a free name is.
-fn free(schema: &Value) -> Option<&Value> {
-    let patterns = schema["patternProperties"].as_object().and_then(|map| map.values().next());
-    Some(&schema["additionalProperties"]).filter(|member| member.is_object()).or(patterns)
-}
+use super::schema::free;
 
 /// Words for strings: by the end of their place, the first that fits.
 const WORDS: &[(&str, &[&str])] = &[
