@@ -125,9 +125,13 @@ impl Findings {
 }
 
 fn unknown(section: &Section, name: &str) -> String {
-    let near = section.fields.iter().map(|(known, _)| (distance(name, known), *known)).min();
+    let distances = section.fields.iter().map(|(known, _)| match shortens(name, known) {
+        true => (1, *known),
+        false => (distance(name, known), *known),
+    });
     // A third of the letters may differ: more is another word.
-    if let Some((_, known)) = near.filter(|(distance, _)| distance * 3 <= name.len().max(3)) {
+    let near = distances.min().filter(|(distance, _)| distance * 3 <= name.chars().count().max(3));
+    if let Some((_, known)) = near {
         return format!("unknown field, did you mean {known:?}?");
     }
     let holds = |other: &&Section| other.fields.iter().any(|(known, _)| *known == name);
@@ -138,6 +142,14 @@ fn unknown(section: &Section, name: &str) -> String {
         }
         None => "unknown field".into(),
     }
+}
+
+/// Whether a name of at least three letters is another one with letters left out, such as `dst` or `caps`.
+fn shortens(name: &str, known: &str) -> bool {
+    let mut letters = known.chars();
+    name.len() >= 3
+        && name.chars().next() == known.chars().next()
+        && name.chars().all(|letter| letters.any(|other| other == letter))
 }
 
 /// How many letters have to be put in, taken out or exchanged; their case does not count.
@@ -206,6 +218,11 @@ mod tests {
         assert_eq!(unknown(memory, "Limit"), "unknown field, did you mean \"limit\"?");
         assert_eq!(unknown(memory, "swapiness"), "unknown field, did you mean \"swappiness\"?");
         assert_eq!(unknown(memory, "weather"), "unknown field");
+        assert_eq!(unknown(memory, "hierarchy"), "unknown field, did you mean \"useHierarchy\"?");
+        assert_eq!(unknown(memory, "l"), "unknown field");
+        let mount = Section::find("/mounts/[]").expect("section");
+        assert_eq!(unknown(mount, "src"), "unknown field, did you mean \"source\"?");
+        assert_eq!(unknown(mount, "dest"), "unknown field, did you mean \"destination\"?");
         assert_eq!(
             unknown(memory, "noNewPrivileges"),
             "unknown field here, did you mean \"/process/noNewPrivileges\"?"

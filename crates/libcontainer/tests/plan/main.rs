@@ -100,3 +100,13 @@ fn engines_write_nothing_that_is_passed_over() {
         }
     }
 }
+
+#[test]
+fn engines_write_nothing_that_strict_refuses() {
+    for document in documents() {
+        let is_process = document.to_string_lossy().ends_with("-exec.json");
+        let part = if is_process { spec::Part::Process } else { spec::Part::Config };
+        let found = spec::findings(text(&document).as_bytes(), part);
+        assert_eq!(found, Vec::<String>::new(), "{}", document.display());
+    }
+}
