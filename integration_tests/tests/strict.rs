@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use integration_tests::{Bundle, Output, Peer, Pty, need_root, peer, read_for, skip};
+use integration_tests::{Bundle, Cgroups, Output, Peer, Pty, need_root, peer, read_for, skip};
 use serde_json::{Value, json};
 
 macro_rules! need_onggi {
@@ -200,6 +200,23 @@ fn labels_of_absent_modules_are_refused() {
     }
     run_strict(&bundle).exits(1).fails_with(&texts);
     assert_eq!(bundle.run().ok(), "fine\n");
+    bundle.assert_clean();
+}
+
+#[test]
+fn settings_that_cgroup_v2_has_not() {
+    need_onggi!();
+    let mut bundle = Bundle::new(&["echo", "fine"]);
+    bundle.set("/linux/resources/memory", json!({"swappiness": 10, "disableOOMKiller": true}));
+    let output = run_strict(&bundle);
+    if Cgroups::detect().is_v1("memory") {
+        assert_eq!(output.ok(), "fine\n");
+    } else {
+        output.exits(1).fails_with(&[
+            "/linux/resources/memory/swappiness: is ignored: cgroup v2 has no such setting",
+            "/linux/resources/memory/disableOOMKiller: is ignored: cgroup v2 has no such setting",
+        ]);
+    }
     bundle.assert_clean();
 }
 

@@ -130,6 +130,15 @@ fn v1_limit(knobs: &Knobs, limit: i64) -> Result<()> {
     }
 }
 
+/// What v2 leaves out of these, as the runtime-spec calls it.
+pub(super) fn left_out_on_v2(memory: &Memory) -> Vec<&'static str> {
+    let given = [
+        ("swappiness", memory.swappiness.is_some_and(|value| value != u64::MAX)),
+        ("disableOOMKiller", memory.disable_oom_killer == Some(true)),
+    ];
+    given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+}
+
 /// Swappiness and the OOM killer have no counterpart and are left out, as runc does.
 fn v2(knobs: &Knobs, memory: &Memory) -> Result<()> {
     if memory.check_before_update {
@@ -167,6 +176,31 @@ fn refuse_below_usage(dir: &Path, memory: &Memory) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn v2_has_less() {
+        let memory = Memory {
+            swappiness: Some(10),
+            disable_oom_killer: Some(true),
+            use_hierarchy: Some(true),
+            ..Memory::default()
+        };
+        let layout = |mount: &str, own: &str| crate::Layout::parse(mount, own).expect("layout");
+        let v2 = layout("30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", "0::/\n");
+        let v1 = layout(
+            "30 23 0:26 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n",
+            "1:memory:/\n",
+        );
+        let left_out = crate::left_out_memory;
+        assert_eq!(left_out(&memory, &v2), ["swappiness", "disableOOMKiller"]);
+        assert_eq!(left_out(&memory, &v1), Vec::<&str>::new());
+        let none = Memory {
+            swappiness: Some(u64::MAX),
+            disable_oom_killer: Some(false),
+            ..Memory::default()
+        };
+        assert_eq!(left_out(&none, &v2), Vec::<&str>::new());
+    }
 
     #[test]
     fn swap_conversion() {

@@ -24,7 +24,8 @@ use crate::cgroup::Cgroup;
 use crate::devices;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::model::Resources;
+use crate::layout::Layout;
+use crate::model::{Memory, Resources};
 
 impl Cgroup {
     /// Sets limits and device rules. Before the first process is in: nobody then runs without them.
@@ -57,6 +58,13 @@ impl Cgroup {
     pub(crate) fn cpu_limit(&self) -> Result<(Option<i64>, Option<u64>)> {
         cpu::limit(self)
     }
+}
+
+/// Members of `memory` of the runtime-spec that are given and that a host of this layout has no setting for. They are
+/// left out without an error.
+pub fn left_out_memory(memory: &Memory, layout: &Layout) -> Vec<&'static str> {
+    let on_v1 = layout.v1().iter().any(|h| h.controllers.iter().any(|name| name == "memory"));
+    if on_v1 { Vec::new() } else { memory::left_out_on_v2(memory) }
 }
 
 /// The control files of one controller of one cgroup.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use libcgroups::{Layout, Resources};
+
 use crate::error::{Error, Result};
 use crate::notes::Notes;
 use crate::plan::{HostFacts, Plan, Process};
@@ -55,6 +57,20 @@ pub(super) fn without_absent_modules(process: &mut Process, pointer: &str, notes
         let text = "is ignored: SELinux is not enabled";
         notes.add([format!("{pointer}/selinuxLabel: {text}")]);
         process.selinux_label = None;
+    }
+}
+
+/// Notes, for `--strict`, which limits this host's cgroups have no setting for; `pointer` is where the resources stand.
+pub(super) fn without_absent_settings(limits: &Resources, pointer: &str, notes: &mut Notes) {
+    if !notes.is_strict() {
+        return;
+    }
+    // Without any cgroup file system the failure comes soon enough.
+    if let Ok(layout) = Layout::detect() {
+        let left_out = libcgroups::left_out_memory(&limits.memory, &layout).into_iter();
+        notes.add(left_out.map(|name| {
+            format!("{pointer}/memory/{name}: is ignored: cgroup v2 has no such setting")
+        }));
     }
 }
 

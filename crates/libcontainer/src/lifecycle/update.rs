@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use libcgroups::{Memory, Resources};
 
+use super::host::without_absent_settings;
 use super::{Container, Runtime, UpdateOptions, cgroup_error, not_running};
 use crate::error::{Error, Result};
 use crate::notes::Notes;
@@ -87,6 +88,7 @@ fn resources(runtime: &Runtime, options: &UpdateOptions) -> Result<Resources> {
     let own =
         |note: String| note.strip_prefix("/linux/resources").map(str::to_owned).unwrap_or(note);
     notes.add(warnings.into_iter().map(own));
+    without_absent_settings(&limits, "", &mut notes);
     notes.settle()?;
     Ok(limits)
 }
