@@ -14,6 +14,7 @@ BIN := $(CARGO_TARGET_DIR)/$(TARGET)/release
 PREFIX ?= /usr/local
 SHARE = $(DESTDIR)$(PREFIX)/share
 ROUNDS ?= 20
+CASES ?= 100000
 VIEW ?= v2
 
 # What `--version` says; empty outside of a git checkout.
@@ -22,7 +23,7 @@ export ONGGI_TARGET := $(TARGET)
 export ONGGI_BIN := $(BIN)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-hosts test-engines conformance runc-tests bench lint fmt pages clean install uninstall help tools
+.PHONY: build demo test test-hosts test-engines conformance runc-tests bench lint fmt pages fuzz clean install uninstall help tools
 
 tools:
 	@scripts/bootstrap build
@@ -63,9 +64,15 @@ lint: tools
 fmt:
 	cargo fmt --all
 
-# Writes man/ and completions/ anew, from the definitions of verbs and flags.
+# Writes man/ and completions/ anew, from the definitions of verbs and flags, and docs/spec-conformance.md, from the
+# table of fields.
 pages: tools
 	UPDATE=1 cargo test --target $(TARGET) -p onggi --bin onggi pages::
+	UPDATE=1 cargo test --target $(TARGET) -p libcontainer --test spec conformance::
+
+# Random documents of the runtime-spec's schema, and damaged ones of engines: CASES=N of each kind.
+fuzz: tools
+	CASES=$(CASES) cargo test --target $(TARGET) -p libcontainer --test spec --test plan -- properties:: mutate::
 
 clean:
 	cargo clean
@@ -87,4 +94,4 @@ uninstall:
 help:
 	@echo 'build (default)  demo  test  test-hosts  test-engines [ENGINES=... HOSTS=... RUNTIME=BINARY]  conformance [RUNTIME=BINARY]'
 	@echo 'bench [VIEW=v1|v2|native ROUNDS=N JSON=FILE]  runc-tests RUNC_SRC=DIR [FILES="NAME.bats ..." RUNTIME=BINARY]'
-	@echo 'lint  fmt  pages  clean  install [PREFIX=/usr/local DESTDIR=]  uninstall'
+	@echo 'lint  fmt  pages  fuzz [CASES=N]  clean  install [PREFIX=/usr/local DESTDIR=]  uninstall'

@@ -4,7 +4,7 @@ _onggi_verbs='checkpoint|completion|create|delete|events|exec|kill|list|mounts|p
 
 _onggi_flags() {
     case $1 in
-    '') echo '--help -h --debug --log:file --log-format:text|json --log-level:error|warning|info|debug --root:dir --systemd-cgroup --cgroup-manager:cgroupfs|systemd|disabled --rootless:true|false|auto --version -v' ;;
+    '') echo '--help -h --debug --log:file --log-format:text|json --log-level:error|warning|info|debug --root:dir --systemd-cgroup --cgroup-manager:cgroupfs|systemd|disabled --rootless:true|false|auto --strict --version -v' ;;
     checkpoint) echo '--help -h' ;;
     completion) echo '--help -h' ;;
     create) echo '--help -h --bundle:dir -b:dir --config:file -f:file --console-socket:file --pidfd-socket:file --pid-file:file --no-pivot --no-new-keyring --preserve-fds:text --no-subreaper' ;;

@@ -67,6 +67,7 @@ complete -c onggi -n '__onggi_no_verb' -l root -x -a '(__fish_complete_directori
 complete -c onggi -n '__onggi_no_verb' -l systemd-cgroup -d 'let systemd make the cgroups (slice:prefix:name)'
 complete -c onggi -n '__onggi_no_verb' -l cgroup-manager -x -a 'cgroupfs systemd disabled' -d 'cgroupfs (default), systemd or disabled'
 complete -c onggi -n '__onggi_no_verb' -l rootless -x -a 'true false auto' -d 'do without cgroup rights: true, false or auto (default)'
+complete -c onggi -n '__onggi_no_verb' -l strict -d 'refuse what config.json has and would be ignored or mended'
 complete -c onggi -n '__onggi_no_verb' -l version -s v -d 'print the version'
 complete -c onggi -n '__onggi_at checkpoint' -l help -s h -d 'show help'
 complete -c onggi -n '__onggi_at checkpoint 0' -a '(__onggi_ids)'

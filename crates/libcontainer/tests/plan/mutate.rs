@@ -121,6 +121,12 @@ fn try_document(text: &[u8], facts: &HostFacts) -> bool {
     }
 }
 
+/// How many damaged copies of each document there are: `make fuzz` sets `CASES`, which is for all of them.
+fn cases(usual: u64) -> u64 {
+    let given = std::env::var("CASES").ok().map(|text| text.parse::<u64>().expect("a number"));
+    given.map_or(usual, |cases| cases / 13)
+}
+
 #[test]
 fn damaged_values_never_panic() {
     let odd = odd_values();
@@ -135,12 +141,12 @@ fn damaged_values_never_panic() {
                 .filter_map(|rule| rule["names"].as_array_mut())
                 .for_each(|names| names.truncate(2));
         }
-        for round in 0..150 {
+        for round in 0..cases(150) {
             let mut document = whole.clone();
             for _ in 0..=random.below(4) {
                 damage(&mut document, &mut random, &odd);
             }
-            let facts = HostFacts { euid: round % 2, last_cap: 255, ..facts() };
+            let facts = HostFacts { euid: u32::from(round % 2 == 1), last_cap: 255, ..facts() };
             let text = serde_json::to_vec(&document).expect("text");
             if try_document(&text, &facts) { plans += 1 } else { errors += 1 }
         }
@@ -154,7 +160,7 @@ fn damaged_bytes_never_panic() {
     let mut random = Random(0x5eed_0b1d_cafe_f00d);
     for path in documents() {
         let whole = text(&path).into_bytes();
-        for _ in 0..60 {
+        for _ in 0..cases(60) {
             let mut bytes = whole.clone();
             let place = random.below(bytes.len());
             match random.below(3) {

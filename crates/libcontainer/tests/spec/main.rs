@@ -1,6 +1,7 @@
 //! The good and bad documents of the runtime-spec's own schema tests (`schema/test/config` there,
 //! Apache-2.0). Each row says what becomes of a file.
 
+mod conformance;
 mod fields;
 mod generate;
 mod properties;

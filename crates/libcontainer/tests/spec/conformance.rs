@@ -1,0 +1,295 @@
+//! docs/spec-conformance.md: every field of config.json, what becomes of it, and which test shows it. Made here from the
+//! schema and the table of fields; `make pages` writes it anew.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use libcontainer::plan::fields::{Fate, SECTIONS, Section};
+use libcontainer::plan::mount_option_names;
+
+use super::fields::is_foreign;
+use super::schema;
+
+/// Where the tests of most rows are.
+const HERE: &str = "crates/libcontainer/tests/spec/fields.rs";
+const IGNORED: (&str, &str) = (HERE, "fields_are_what_the_table_says");
+const REFUSED: (&str, &str) = (HERE, "refused_fields_are_errors");
+const FOREIGN: (&str, &str) =
+    ("integration_tests/tests/strict.rs", "each_is_refused_and_is_no_error_without");
+
+/// The test of a place and of what is below it, unless a longer place has another. File without a folder: one of
+/// integration_tests/tests.
+#[rustfmt::skip]
+const TESTS: &[(&str, &str, &str)] = &[
+    ("/ociVersion", "crates/libcontainer/src/plan/oci_version.rs", "refuses_others"),
+    ("/root", "rootfs.rs", "nothing_of_the_host_is_left_to_see"),
+    ("/root/path", "rootfs.rs", "root_path_with_dots"),
+    ("/root/readonly", "rootfs.rs", "read_only_root_cannot_be_written"),
+    ("/mounts", "mount_targets.rs", "many_mounts"),
+    ("/mounts/[]/destination", "mount_targets.rs", "destinations_are_made"),
+    ("/mounts/[]/source", "mounts.rs", "relative_source_is_taken_from_the_bundle"),
+    ("/mounts/[]/type", "conformance.rs", "many_configurations"),
+    ("/mounts/[]/options", "mounts.rs", "every_option_of_a_bind_mount"),
+    ("/mounts/[]/uidMappings", "mounts.rs", "idmapped_mount"),
+    ("/mounts/[]/gidMappings", "mounts.rs", "idmapped_mount"),
+    ("/process", "process.rs", "arguments_arrive_unchanged"),
+    ("/process/terminal", "terminal.rs", "console_socket_gets_a_master"),
+    ("/process/consoleSize", "terminal.rs", "everything_is_seen_from_inside"),
+    ("/process/cwd", "process.rs", "relative_program_is_taken_from_cwd"),
+    ("/process/env", "process.rs", "environment_of_the_runtime_stays_outside"),
+    ("/process/args", "process.rs", "arguments_arrive_unchanged"),
+    ("/process/user", "conformance.rs", "many_configurations"),
+    ("/process/user/umask", "process.rs", "umask_default_is_022_whatever_the_caller_has"),
+    ("/process/rlimits", "conformance.rs", "many_configurations"),
+    ("/process/capabilities", "conformance.rs", "many_configurations"),
+    ("/process/noNewPrivileges", "security_process.rs", "exec_keeps_no_new_privileges_and_seccomp_of_the_configuration"),
+    ("/process/apparmorProfile", "strict.rs", "labels_of_absent_modules_are_refused"),
+    ("/process/selinuxLabel", "strict.rs", "labels_of_absent_modules_are_refused"),
+    ("/process/oomScoreAdj", "conformance.rs", "many_configurations"),
+    ("/process/scheduler", "process.rs", "scheduler_and_io_priority"),
+    ("/process/ioPriority", "process.rs", "scheduler_and_io_priority"),
+    ("/process/execCPUAffinity", "exec.rs", "cpu_affinity"),
+    ("/hostname", "rootfs.rs", "hostname_and_domainname"),
+    ("/domainname", "rootfs.rs", "hostname_and_domainname"),
+    ("/hooks", "hooks.rs", "order_of_all_kinds"),
+    ("/annotations", "rootfs.rs", "annotations_of_any_kind_are_kept"),
+    ("/linux", "conformance.rs", "many_configurations"),
+    ("/linux/namespaces", "namespaces.rs", "every_pair_can_be_joined"),
+    ("/linux/namespaces/[]/path", "namespaces.rs", "each_can_be_joined_alone"),
+    ("/linux/uidMappings", "namespaces.rs", "files_in_a_user_namespace_belong_to_its_root"),
+    ("/linux/gidMappings", "namespaces.rs", "files_in_a_user_namespace_belong_to_its_root"),
+    ("/linux/timeOffsets", "namespaces.rs", "time_namespace_with_offsets"),
+    ("/linux/devices", "conformance.rs", "many_configurations"),
+    ("/linux/cgroupsPath", "cgroups.rs", "relative_path_and_none_at_all"),
+    ("/linux/resources", "resources.rs", "nothing_is_left_out"),
+    ("/linux/resources/devices", "devices.rs", "rules_are_taken_in_order"),
+    ("/linux/resources/memory", "resources.rs", "memory"),
+    ("/linux/resources/memory/useHierarchy", "crates/libcgroups/tests/limits.rs", "swappiness_and_oom_on_v1"),
+    ("/linux/resources/memory/checkBeforeUpdate", "update.rs", "memory_below_the_use"),
+    ("/linux/resources/cpu", "resources.rs", "cpu"),
+    ("/linux/resources/blockIO", "resources.rs", "disks"),
+    ("/linux/resources/blockIO/leafWeight", "crates/libcontainer/src/plan/tests/resources.rs", "resources"),
+    ("/linux/resources/blockIO/weightDevice/[]/leafWeight", "crates/libcontainer/src/plan/tests/resources.rs", "resources"),
+    ("/linux/resources/hugepageLimits", "resources.rs", "huge_pages"),
+    ("/linux/resources/network", "resources.rs", "network_and_rdma"),
+    ("/linux/resources/pids", "resources.rs", "pids"),
+    ("/linux/resources/rdma", "resources.rs", "network_and_rdma"),
+    ("/linux/resources/unified", "resources.rs", "unified"),
+    ("/linux/sysctl", "rootfs.rs", "sysctl_is_set_inside_only"),
+    ("/linux/seccomp", "seccomp.rs", "log_and_allow_let_through"),
+    ("/linux/seccomp/defaultErrnoRet", "seccomp.rs", "default_errno"),
+    ("/linux/seccomp/architectures", "crates/seccomp/tests/verdicts.rs", "every_architecture_compiles"),
+    ("/linux/seccomp/flags", "seccomp.rs", "flags_are_taken"),
+    ("/linux/seccomp/listenerPath", "seccomp.rs", "notify_sends_the_descriptor_to_the_listener"),
+    ("/linux/seccomp/listenerMetadata", "seccomp.rs", "notify_sends_the_descriptor_to_the_listener"),
+    ("/linux/seccomp/syscalls", "seccomp.rs", "kill_actions_end_the_process"),
+    ("/linux/seccomp/syscalls/[]/names", "seccomp.rs", "unknown_system_calls_are_passed_over"),
+    ("/linux/seccomp/syscalls/[]/errnoRet", "seccomp.rs", "errno_with_and_without_a_number"),
+    ("/linux/seccomp/syscalls/[]/args", "seccomp.rs", "comparisons_of_arguments"),
+    ("/linux/rootfsPropagation", "rootfs.rs", "shared_propagation"),
+    ("/linux/maskedPaths", "paths.rs", "masked_things_cannot_be_read_or_listed"),
+    ("/linux/readonlyPaths", "paths.rs", "read_only_path_keeps_its_content_and_flags"),
+    ("/linux/personality", "process.rs", "personality_of_a_32_bit_machine"),
+];
+
+/// Headings of members that are no object, where theirs is not that of the object they are in.
+const SOURCES: &[(&str, &str)] = &[
+    ("/solaris", "config-solaris.md"),
+    ("/windows", "config-windows.md"),
+    ("/vm", "config-vm.md"),
+    ("/zos", "config-zos.md"),
+    ("/freebsd", "config-freebsd.md"),
+    ("/process/commandLine", "config.md#process"),
+    ("/process/user/username", "config.md#windows-user"),
+    ("/hostname", "config.md#hostname"),
+    ("/domainname", "config.md#domainname"),
+    ("/linux/cgroupsPath", "config-linux.md#cgroups-path"),
+    ("/linux/rootfsPropagation", "config-linux.md#rootfs-mount-propagation"),
+    ("/linux/maskedPaths", "config-linux.md#masked-paths"),
+    ("/linux/readonlyPaths", "config-linux.md#readonly-paths"),
+    ("/linux/mountLabel", "config-linux.md#mount-label"),
+];
+
+/// The table of "Linux mount options" of config.md.
+#[rustfmt::skip]
+const MOUNT_OPTIONS: &[(&str, &[&str])] = &[
+    ("MUST", &[
+        "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "iversion", "lazytime", "loud",
+        "noatime", "nodev", "nodiratime", "noexec", "noiversion", "nolazytime", "norelatime", "nostrictatime",
+        "nosuid", "private", "rbind", "relatime", "remount", "ro", "rprivate", "rshared", "rslave", "runbindable",
+        "rw", "shared", "silent", "slave", "strictatime", "suid", "sync", "unbindable",
+    ]),
+    ("SHOULD", &[
+        "nosymfollow", "ratime", "rdev", "rdiratime", "rexec", "rnoatime", "rnodiratime", "rnoexec", "rnorelatime",
+        "rnostrictatime", "rnosuid", "rnosymfollow", "rrelatime", "rro", "rrw", "rstrictatime", "rsuid",
+        "rsymfollow", "symfollow", "idmap", "ridmap",
+    ]),
+    ("MAY", &["mand", "nomand", "tmpcopyup"]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The file, from the root of the repository, and the function of the test of a field.
+fn test(field: &str, fate: Fate) -> (String, &'static str) {
+    let above = |place: &str| {
+        field.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let longest =
+        TESTS.iter().filter(|(place, ..)| above(place)).max_by_key(|(place, ..)| place.len());
+    let (file, function) = match (fate, longest) {
+        (Fate::Ignored(_), _) if is_foreign(&format!("{field}/")) => FOREIGN,
+        (Fate::Ignored(_), _) => IGNORED,
+        (Fate::Refused(_), _) => REFUSED,
+        (Fate::Applied, Some((_, file, function))) => (*file, *function),
+        (Fate::Applied, None) => panic!("{field} has no test"),
+    };
+    let folder = if file.contains('/') { "" } else { "integration_tests/tests/" };
+    (format!("{folder}{file}"), function)
+}
+
+fn source(field: &str) -> &'static str {
+    let own = SOURCES.iter().find(|(place, _)| *place == field).map(|(_, source)| *source);
+    let below = || ["", "/[]"].iter().find_map(|end| Section::find(&format!("{field}{end}")));
+    let around = || field.rsplit_once('/').and_then(|(at, _)| Section::find(at));
+    own.unwrap_or_else(|| below().or_else(around).expect(field).source)
+}
+
+fn page() -> String {
+    let mut page = String::from(HEAD);
+    let mut done = Vec::new();
+    for section in SECTIONS {
+        let places: Vec<String> = section
+            .at
+            .iter()
+            .map(|at| format!("`{}`", if at.is_empty() { "/" } else { at }))
+            .collect();
+        let title = places.join(", ");
+        write!(
+            page,
+            "\n## {title}\n\n| field | onggi | specification | test |\n|---|---|---|---|\n"
+        )
+        .expect("write");
+        for (name, fate) in section.fields {
+            // Objects that stand at several places are the same at each; the first stands for all.
+            let field = format!("{}/{name}", section.at[0]);
+            let what = match fate {
+                Fate::Applied => "applied".to_owned(),
+                Fate::Ignored(why) => format!("ignored: {why}"),
+                Fate::Refused(why) => format!("refused: {why}"),
+            };
+            let (file, function) = test(&field, *fate);
+            let source = source(&field);
+            let link = format!(
+                "[{source}](https://github.com/opencontainers/runtime-spec/blob/v1.3.0/{source})"
+            );
+            writeln!(page, "| `{name}` | {what} | {link} | `{file}::{function}` |").expect("write");
+            done.extend(section.at.iter().map(|at| format!("{at}/{name}")));
+        }
+    }
+    options(&mut page);
+    foreign(&mut page, &mut done);
+    let missing: Vec<String> = schema::fields(&schema::config())
+        .into_iter()
+        .filter(|field| !done.contains(field))
+        .collect();
+    assert_eq!(missing, Vec::<String>::new(), "fields without a row");
+    page
+}
+
+const HEAD: &str = "\
+# The runtime specification, field by field
+
+Every field of config.json of runtime-spec 1.3.0, what onggi does with it, and a test that shows it. In places `[]`
+stands for an index, `*` for a name that is free. Written by `make pages` from the JSON schema and from the table that
+`--strict` and `features` read, which tests compare with what the planner does: without an applied field the plan is
+another one, without an ignored one it is the same, a refused one is an error.
+
+Ignored fields are passed over, those of Linux with a warning; with `--strict` they are errors, like all that the
+specification does not know.
+";
+
+fn options(page: &mut String) {
+    let known = mount_option_names();
+    page.push_str("\n## Mount options\n\nOf the [table of config.md](https://github.com/opencontainers/runtime-spec/blob/v1.3.0/config.md#linux-mount-options), tested by\n`integration_tests/tests/mounts.rs::every_option_of_a_file_system`, `every_option_of_a_bind_mount` and\n`recursive_options`.\n\n| requirement | applied | refused |\n|---|---|---|\n");
+    for (requirement, words) in MOUNT_OPTIONS {
+        let (applied, refused): (Vec<&str>, Vec<&str>) =
+            words.iter().partition(|word| known.contains(word));
+        writeln!(page, "| {requirement} | {} | {} |", code(&applied), code(&refused))
+            .expect("write");
+    }
+    let listed = |word: &&str| !MOUNT_OPTIONS.iter().any(|(_, words)| words.contains(word));
+    let others: Vec<&str> = known.into_iter().filter(listed).collect();
+    writeln!(page, "| not listed | {} | |", code(&others)).expect("write");
+}
+
+fn code(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" ")
+}
+
+fn foreign(page: &mut String, done: &mut Vec<String>) {
+    page.push_str("\n## Other platforms\n\nAccepted and ignored as a whole; with `--strict` an error. Their fields:\n\n| section | fields |\n|---|---|\n");
+    let all: Vec<String> =
+        schema::fields(&schema::config()).into_iter().filter(|field| is_foreign(field)).collect();
+    for section in ["solaris", "windows", "vm", "zos", "freebsd"] {
+        let prefix = format!("/{section}/");
+        let fields: Vec<&str> =
+            all.iter().filter_map(|field| field.strip_prefix(&prefix)).collect();
+        writeln!(page, "| `{section}` | {} |", code(&fields)).expect("write");
+    }
+    done.extend(all);
+}
+
+#[test]
+fn the_page_is_what_the_table_says() {
+    let path = root().join("docs/spec-conformance.md");
+    let page = page();
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, &page).expect("write");
+    }
+    assert!(
+        fs::read_to_string(&path).unwrap_or_default() == page,
+        "docs/spec-conformance.md is out of date: make pages"
+    );
+}
+
+#[test]
+fn every_test_that_is_named_is_there() {
+    let names = TESTS.iter().map(|(place, ..)| test(place, Fate::Applied));
+    let fixed = [IGNORED, REFUSED, FOREIGN].map(|(file, function)| (file.to_owned(), function));
+    let options =
+        ["every_option_of_a_file_system", "every_option_of_a_bind_mount", "recursive_options"];
+    let options =
+        options.map(|function| ("integration_tests/tests/mounts.rs".to_owned(), function));
+    for (file, function) in names.chain(fixed).chain(options) {
+        let text = fs::read_to_string(root().join(&file))
+            .unwrap_or_else(|error| panic!("{file}: {error}"));
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let head = format!("fn {function}(");
+        let is_test =
+            lines.windows(2).any(|pair| pair[0] == "#[test]" && pair[1].starts_with(&head));
+        assert!(is_test, "{file} has no test {function}");
+    }
+}
+
+#[test]
+fn every_place_of_a_test_is_in_the_table() {
+    for (place, ..) in TESTS {
+        let (at, name) = place.rsplit_once('/').expect(place);
+        let member = Section::find(at).and_then(|section| section.member(name));
+        assert!(member.is_some_and(|(known, _)| known == name), "{place} is no field");
+    }
+}
+
+#[test]
+fn what_must_be_there_is() {
+    let known = mount_option_names();
+    let words = MOUNT_OPTIONS
+        .iter()
+        .filter(|(requirement, _)| *requirement == "MUST")
+        .flat_map(|(_, words)| *words);
+    let missing: Vec<&&str> = words.filter(|word| !known.contains(word)).collect();
+    assert_eq!(missing, Vec::<&&str>::new());
+}
