@@ -2,9 +2,10 @@
 
 use oci_spec::runtime::{Hook as OciHook, Hooks as OciHooks};
 
-use super::check::{absolute, no_nul};
+use super::check::{no_nul, no_nul_path};
+use super::rules::{Fault, Rule, keep};
 use super::{Hook, Hooks};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Where a kind of hook is in config.json.
 type Given = fn(&OciHooks) -> &Option<Vec<OciHook>>;
@@ -43,20 +44,34 @@ fn list(kind: &str, hooks: &Option<Vec<OciHook>>) -> Result<Vec<Hook>> {
     hooks.map(|(index, entry)| hook(entry, &format!("/hooks/{kind}/{index}"))).collect()
 }
 
+pub(super) const RULES: &[Rule<OciHook>] = &[
+    Rule {
+        rule: "the path of a hook is absolute",
+        source: "config.md#posix-platform-hooks",
+        check: relative_path,
+    },
+    Rule {
+        rule: "the timeout of a hook is greater than zero",
+        source: "config.md#posix-platform-hooks",
+        check: no_time,
+    },
+];
+
+fn relative_path(hook: &OciHook) -> Option<Fault> {
+    (!hook.path().is_absolute()).then(|| {
+        let path = hook.path().display().to_string();
+        Fault::new("/path", format!("the hook {path:?} must be an absolute path"))
+    })
+}
+
+fn no_time(hook: &OciHook) -> Option<Fault> {
+    let text = "timeout must be greater than zero";
+    Fault::when(hook.timeout().is_some_and(|seconds| seconds <= 0), "/timeout", text)
+}
+
 fn hook(hook: &OciHook, pointer: &str) -> Result<Hook> {
-    absolute(hook.path(), "the hook", || format!("{pointer}/path"))?;
-    let timeout = match hook.timeout() {
-        None => None,
-        Some(seconds) => match u64::try_from(seconds) {
-            Ok(seconds) if seconds > 0 => Some(seconds),
-            _ => {
-                return Err(Error::config(
-                    format!("{pointer}/timeout"),
-                    "timeout must be greater than zero",
-                ));
-            }
-        },
-    };
+    keep(RULES, hook, pointer)?;
+    no_nul_path(hook.path(), || format!("{pointer}/path"))?;
     Ok(Hook {
         path: hook.path().clone(),
         args: strings(hook.args(), || format!("{pointer}/args"))?,
@@ -64,7 +79,7 @@ fn hook(hook: &OciHook, pointer: &str) -> Result<Hook> {
             None => None,
             given => Some(strings(given, || format!("{pointer}/env"))?),
         },
-        timeout,
+        timeout: hook.timeout().map(i64::unsigned_abs),
     })
 }
 

@@ -26,6 +26,7 @@ mod process;
 mod resources;
 mod rlimits;
 mod rootfs;
+mod rules;
 mod scheduler;
 mod seccomp;
 mod sysctl;
@@ -47,6 +48,7 @@ pub use mounts::live_mounts;
 pub use namespaces::namespace_names;
 pub use process::process;
 pub use resources::limits;
+pub use rules::rules;
 
 use crate::error::Result;
 

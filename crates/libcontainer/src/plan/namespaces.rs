@@ -5,6 +5,7 @@ use oci_spec::runtime::{Linux, LinuxNamespaceType};
 use super::check::{absolute, at, in_order, warning};
 use super::facts::HostFacts;
 use super::idmap::{is_mapped, mappings};
+use super::rules::{Fault, Rule, keep};
 use super::{IdMap, Namespace, Namespaces, TimeOffset};
 use crate::error::{Error, Result};
 
@@ -75,66 +76,85 @@ fn list(linux: &Linux, plan: &mut Namespaces) -> Result<()> {
     Ok(())
 }
 
-fn user(linux: &Linux, plan: &mut Namespaces, warnings: &mut Vec<String>) -> Result<()> {
-    plan.uid_maps = mappings("uidMappings", linux.uid_mappings())?;
-    plan.gid_maps = mappings("gidMappings", linux.gid_mappings())?;
-    match plan.user {
-        Namespace::Inherit => {
-            for (field, maps) in [("uidMappings", &plan.uid_maps), ("gidMappings", &plan.gid_maps)]
-            {
-                if !maps.is_empty() {
-                    let text = "user namespace mappings specified, but user namespace isn't enabled in the config";
-                    return Err(Error::config(format!("/linux/{field}"), text));
-                }
-            }
-            Ok(())
-        }
-        Namespace::New => {
-            root_is_mapped("uid", &plan.uid_maps)?;
-            root_is_mapped("gid", &plan.gid_maps)
-        }
-        // Engines write both. Whether they agree is seen when the namespace is opened.
-        Namespace::Join(_) => {
-            if !plan.uid_maps.is_empty() || !plan.gid_maps.is_empty() {
-                let text =
-                    "mappings are given for a user namespace that is joined; its own are used";
-                warnings.push(warning("/linux/uidMappings", text));
-            }
-            Ok(())
-        }
-    }
+/// User namespace and mappings.
+pub(super) const USER_RULES: &[Rule<Namespaces>] = &[
+    Rule {
+        rule: "mappings are only given with a user namespace",
+        source: "config-linux.md#user-namespace-mappings",
+        check: mappings_for_nobody,
+    },
+    Rule {
+        rule: "a new user namespace has mappings, and id 0 is in them",
+        source: "config-linux.md#user-namespace-mappings",
+        check: no_root,
+    },
+];
+
+/// The time namespace of a container with offsets.
+pub(super) const TIME_RULES: &[Rule<Namespace>] = &[
+    Rule {
+        rule: "time offsets are only given with a time namespace",
+        source: "config-linux.md#offset-for-time-namespace",
+        check: offsets_for_nobody,
+    },
+    Rule {
+        rule: "time offsets are not given with the path of a time namespace",
+        source: "config-linux.md#offset-for-time-namespace",
+        check: offsets_of_others,
+    },
+];
+
+fn maps(plan: &Namespaces) -> [(&'static str, &[IdMap]); 2] {
+    [("uid", &plan.uid_maps), ("gid", &plan.gid_maps)]
+}
+
+fn mappings_for_nobody(plan: &Namespaces) -> Option<Fault> {
+    let (kind, _) = maps(plan).into_iter().find(|(_, maps)| !maps.is_empty())?;
+    let text = "user namespace mappings specified, but user namespace isn't enabled in the config";
+    Fault::when(plan.user == Namespace::Inherit, &format!("/{kind}Mappings"), text)
 }
 
 /// Set-up happens as the namespace's root, which must therefore exist.
-fn root_is_mapped(kind: &str, maps: &[IdMap]) -> Result<()> {
-    let text = if maps.is_empty() {
-        format!("user namespaces enabled, but no {kind} mappings found")
-    } else if is_mapped(0, maps) {
-        return Ok(());
+fn no_root(plan: &Namespaces) -> Option<Fault> {
+    let without = |(_, maps): &(&str, &[IdMap])| !is_mapped(0, maps);
+    let (kind, maps) =
+        maps(plan).into_iter().filter(|_| plan.user == Namespace::New).find(without)?;
+    let what = if maps.is_empty() {
+        format!("no {kind} mappings found")
     } else {
-        format!("user namespaces enabled, but no mapping found for {kind} 0")
+        format!("no mapping found for {kind} 0")
     };
-    Err(Error::config(format!("/linux/{kind}Mappings"), text))
+    Some(Fault::new(format!("/{kind}Mappings"), format!("user namespaces enabled, but {what}")))
+}
+
+fn user(linux: &Linux, plan: &mut Namespaces, warnings: &mut Vec<String>) -> Result<()> {
+    plan.uid_maps = mappings("uidMappings", linux.uid_mappings())?;
+    plan.gid_maps = mappings("gidMappings", linux.gid_mappings())?;
+    keep(USER_RULES, plan, "/linux")?;
+    // Engines write both. Whether they agree is seen when the namespace is opened.
+    let joined = matches!(plan.user, Namespace::Join(_));
+    if joined && !(plan.uid_maps.is_empty() && plan.gid_maps.is_empty()) {
+        let text = "mappings are given for a user namespace that is joined; its own are used";
+        warnings.push(warning("/linux/uidMappings", text));
+    }
+    Ok(())
+}
+
+fn offsets_for_nobody(time: &Namespace) -> Option<Fault> {
+    let text = "time namespace offsets specified, but time namespace isn't enabled in the config";
+    Fault::when(*time == Namespace::Inherit, "/timeOffsets", text)
+}
+
+fn offsets_of_others(time: &Namespace) -> Option<Fault> {
+    let text = "time namespace enabled, but both namespace path and time offsets specified -- you may only provide one";
+    Fault::when(matches!(time, Namespace::Join(_)), "/timeOffsets", text)
 }
 
 fn time(linux: &Linux, plan: &mut Namespaces) -> Result<()> {
     let Some(offsets) = linux.time_offsets().as_ref().filter(|offsets| !offsets.is_empty()) else {
         return Ok(());
     };
-    let fail = |text: &str| Err(Error::config("/linux/timeOffsets", text));
-    match plan.time {
-        Namespace::Inherit => {
-            return fail(
-                "time namespace offsets specified, but time namespace isn't enabled in the config",
-            );
-        }
-        Namespace::Join(_) => {
-            return fail(
-                "time namespace enabled, but both namespace path and time offsets specified -- you may only provide one",
-            );
-        }
-        Namespace::New => {}
-    }
+    keep(TIME_RULES, &plan.time, "/linux")?;
     for (name, offset) in in_order(offsets) {
         let pointer = || at("/linux/timeOffsets", name);
         let clock = match name.as_str() {

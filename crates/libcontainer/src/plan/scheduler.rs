@@ -6,53 +6,73 @@ use oci_spec::runtime::{
 };
 
 use super::Scheduler;
+use super::rules::{Fault, Rule, keep};
 use crate::error::{Error, Result};
+
+const SOURCE: &str = "config.md#linux-process";
+
+pub(super) const RULES: &[Rule<OciScheduler>] = &[
+    Rule {
+        rule: "scheduler.nice is between -20 and 19 for SCHED_OTHER and SCHED_BATCH",
+        source: SOURCE,
+        check: nice,
+    },
+    Rule {
+        rule: "scheduler.priority is only given for SCHED_FIFO and SCHED_RR",
+        source: SOURCE,
+        check: priority_of_others,
+    },
+    Rule { rule: "scheduler.priority is not negative", source: SOURCE, check: negative_priority },
+    Rule {
+        rule: "scheduler.runtime, deadline and period are only given for SCHED_DEADLINE",
+        source: SOURCE,
+        check: times_of_others,
+    },
+];
 
 /// The arguments of sched_setattr(2).
 pub(super) fn scheduler(given: &OciScheduler, pointer: &str) -> Result<Scheduler> {
-    let fail = |field: &str, text: String| {
-        Err(Error::config(format!("{pointer}/scheduler/{field}"), text))
-    };
-    let policy = *given.policy();
-    let nice = given.nice().unwrap_or(0);
-    let priority = given.priority().unwrap_or(0);
-    let times = [
-        ("runtime", *given.runtime()),
-        ("deadline", *given.deadline()),
-        ("period", *given.period()),
-    ];
-
-    if matches!(policy, Policy::SchedOther | Policy::SchedBatch) && !(-20..=19).contains(&nice) {
-        return fail(
-            "nice",
-            format!("invalid scheduler.nice: {nice} when scheduler.policy is {policy}"),
-        );
-    }
-    if priority != 0 && !matches!(policy, Policy::SchedFifo | Policy::SchedRr) {
-        return fail(
-            "priority",
-            "scheduler.priority can only be specified for SchedFIFO or SchedRR policy".into(),
-        );
-    }
-    let Ok(priority) = u32::try_from(priority) else {
-        return fail("priority", "must not be negative".into());
-    };
-    for (field, time) in times {
-        if time.unwrap_or(0) != 0 && policy != Policy::SchedDeadline {
-            let text =
-                "scheduler runtime/deadline/period can only be specified for SchedDeadline policy";
-            return fail(field, text.into());
-        }
-    }
+    keep(RULES, given, &format!("{pointer}/scheduler"))?;
     Ok(Scheduler {
-        policy: policy_number(policy),
+        policy: policy_number(*given.policy()),
         flags: given.flags().iter().flatten().fold(0, |flags, flag| flags | flag_bit(*flag)),
-        nice,
-        priority,
-        runtime: times[0].1.unwrap_or(0),
-        deadline: times[1].1.unwrap_or(0),
-        period: times[2].1.unwrap_or(0),
+        nice: given.nice().unwrap_or(0),
+        priority: given.priority().unwrap_or(0).unsigned_abs(),
+        runtime: given.runtime().unwrap_or(0),
+        deadline: given.deadline().unwrap_or(0),
+        period: given.period().unwrap_or(0),
     })
+}
+
+fn nice(given: &OciScheduler) -> Option<Fault> {
+    let (policy, nice) = (*given.policy(), given.nice().unwrap_or(0));
+    let counts = matches!(policy, Policy::SchedOther | Policy::SchedBatch);
+    (counts && !(-20..=19).contains(&nice)).then(|| {
+        let text = format!("invalid scheduler.nice: {nice} when scheduler.policy is {policy}");
+        Fault::new("/nice", text)
+    })
+}
+
+fn priority_of_others(given: &OciScheduler) -> Option<Fault> {
+    let counts = matches!(given.policy(), Policy::SchedFifo | Policy::SchedRr);
+    let text = "scheduler.priority can only be specified for SchedFIFO or SchedRR policy";
+    Fault::when(!counts && given.priority().unwrap_or(0) != 0, "/priority", text)
+}
+
+fn negative_priority(given: &OciScheduler) -> Option<Fault> {
+    Fault::when(given.priority().unwrap_or(0) < 0, "/priority", "must not be negative")
+}
+
+fn times_of_others(given: &OciScheduler) -> Option<Fault> {
+    let times = [
+        ("/runtime", given.runtime()),
+        ("/deadline", given.deadline()),
+        ("/period", given.period()),
+    ];
+    let text = "scheduler runtime/deadline/period can only be specified for SchedDeadline policy";
+    let counts = *given.policy() == Policy::SchedDeadline;
+    let wrong = times.into_iter().find(|(_, time)| !counts && time.unwrap_or(0) != 0);
+    wrong.map(|(at, _)| Fault::new(at, text))
 }
 
 fn policy_number(policy: Policy) -> u32 {

@@ -1,32 +1,64 @@
 //! `linux.seccomp`.
 
+use std::path::PathBuf;
+
 use oci_spec::runtime::{
     Arch as OciArch, LinuxSeccomp, LinuxSeccompAction as OciAction, LinuxSeccompArg,
     LinuxSeccompFilterFlag as OciFlag, LinuxSeccompOperator as OciOp, LinuxSyscall,
 };
-use seccomp::{Action, Arch, ArgCondition, Flag, Op, Profile, Rule};
+use seccomp::{Action, Arch, ArgCondition, Flag, Op, Profile};
 
 use super::check::{no_nul, no_nul_path};
-use crate::error::{Error, Result};
+use super::rules::{Fault, Rule, keep};
+use crate::error::Result;
 
 const EPERM: u16 = 1;
 
+const SOURCE: &str = "config-linux.md#seccomp";
+
+pub(super) const RULES: &[Rule<LinuxSeccomp>] = &[
+    Rule {
+        rule: "seccomp.defaultAction is not SCMP_ACT_NOTIFY",
+        source: SOURCE,
+        check: notify_by_default,
+    },
+    Rule {
+        rule: "seccomp.syscalls[].names has at least one name",
+        source: SOURCE,
+        check: no_names,
+    },
+    Rule {
+        rule: "an errno of seccomp is only given with SCMP_ACT_ERRNO and SCMP_ACT_TRACE, and is at most 65535",
+        source: SOURCE,
+        check: wrong_errno,
+    },
+    Rule {
+        rule: "the write syscall is not notified of: the runtime itself needs it",
+        source: SOURCE,
+        check: notified_write,
+    },
+    Rule { rule: "seccomp.syscalls[].args[].index is below 6", source: SOURCE, check: wrong_index },
+    Rule {
+        rule: "seccomp.listenerMetadata is only given with listenerPath",
+        source: SOURCE,
+        check: metadata_for_nobody,
+    },
+    Rule {
+        rule: "SCMP_ACT_NOTIFY is only given with listenerPath",
+        source: SOURCE,
+        check: notify_for_nobody,
+    },
+];
+
 /// The profile, with all names resolved; syscall names are the compiler's business.
 pub(super) fn profile(given: &LinuxSeccomp) -> Result<Profile> {
-    let default_action = action(given.default_action(), given.default_errno_ret(), || {
-        "/linux/seccomp/defaultErrnoRet".into()
-    })?;
-    if default_action == Action::Notify {
-        let text = "SCMP_ACT_NOTIFY cannot be used as default action";
-        return Err(Error::config("/linux/seccomp/defaultAction", text));
+    keep(RULES, given, "/linux/seccomp")?;
+    if let Some(path) = given.listener_path() {
+        no_nul_path(path, || "/linux/seccomp/listenerPath".into())?;
     }
-    let syscalls = given.syscalls().as_deref().unwrap_or_default();
-    let mut rules = Vec::with_capacity(syscalls.len());
-    for (index, entry) in syscalls.iter().enumerate() {
-        rules.push(rule(entry, index)?);
-    }
-    let profile = Profile {
-        default_action,
+    let rules = syscalls(given).map(|(index, entry)| rule(entry, index));
+    Ok(Profile {
+        default_action: action(given.default_action(), given.default_errno_ret()),
         architectures: given
             .architectures()
             .iter()
@@ -34,70 +66,93 @@ pub(super) fn profile(given: &LinuxSeccomp) -> Result<Profile> {
             .filter_map(|arch| self::arch(*arch))
             .collect(),
         flags: flags(given.flags().as_deref()),
-        listener_path: given
-            .listener_path()
-            .as_ref()
-            .map(|path| path.to_string_lossy().into_owned())
-            .filter(|path| !path.is_empty()),
+        rules: rules.collect::<Result<_>>()?,
+        listener_path: listener_path(given).map(|path| path.to_string_lossy().into_owned()),
         listener_metadata: given.listener_metadata().clone().filter(|text| !text.is_empty()),
-        rules,
-    };
-    listener(given, &profile)?;
-    Ok(profile)
+    })
 }
 
-fn listener(given: &LinuxSeccomp, profile: &Profile) -> Result<()> {
-    if let Some(path) = given.listener_path() {
-        no_nul_path(path, || "/linux/seccomp/listenerPath".into())?;
-    }
-    if profile.listener_path.is_some() {
-        return Ok(());
-    }
-    if profile.listener_metadata.is_some() {
-        let text = "listenerMetadata must not be set without listenerPath";
-        return Err(Error::config("/linux/seccomp/listenerMetadata", text));
-    }
-    match profile.rules.iter().position(|rule| rule.action == Action::Notify) {
-        Some(index) => {
-            let text =
-                "SCMP_ACT_NOTIFY needs listenerPath: without a listener the syscall would hang";
-            Err(Error::config(format!("/linux/seccomp/syscalls/{index}/action"), text))
+fn syscalls(given: &LinuxSeccomp) -> impl Iterator<Item = (usize, &LinuxSyscall)> {
+    given.syscalls().iter().flatten().enumerate()
+}
+
+fn listener_path(given: &LinuxSeccomp) -> Option<&PathBuf> {
+    given.listener_path().as_ref().filter(|path| !path.as_os_str().is_empty())
+}
+
+fn notify_by_default(given: &LinuxSeccomp) -> Option<Fault> {
+    let text = "SCMP_ACT_NOTIFY cannot be used as default action";
+    Fault::when(given.default_action() == OciAction::ScmpActNotify, "/defaultAction", text)
+}
+
+fn no_names(given: &LinuxSeccomp) -> Option<Fault> {
+    let (index, _) = syscalls(given).find(|(_, entry)| entry.names().is_empty())?;
+    Some(Fault::new(format!("/syscalls/{index}/names"), "must name at least one syscall"))
+}
+
+fn wrong_errno(given: &LinuxSeccomp) -> Option<Fault> {
+    let default =
+        ("/defaultErrnoRet".to_owned(), given.default_action(), given.default_errno_ret());
+    let each = syscalls(given).map(|(index, entry)| {
+        (format!("/syscalls/{index}/errnoRet"), entry.action(), entry.errno_ret())
+    });
+    std::iter::once(default).chain(each).find_map(|(at, action, errno)| {
+        let errno = errno?;
+        if !matches!(action, OciAction::ScmpActErrno | OciAction::ScmpActTrace) {
+            return Some(Fault::new(at, format!("{action} does not take an errno")));
         }
-        None => Ok(()),
-    }
+        (errno > u32::from(u16::MAX)).then(|| Fault::new(at, format!("{errno} is more than 65535")))
+    })
 }
 
-fn rule(entry: &LinuxSyscall, index: usize) -> Result<Rule> {
-    let pointer = || format!("/linux/seccomp/syscalls/{index}");
-    let names = entry.names();
-    if names.is_empty() {
-        return Err(Error::config(
-            format!("{}/names", pointer()),
-            "must name at least one syscall",
-        ));
+/// The runtime itself reports the notification fd with it, behind the filter.
+fn notified_write(given: &LinuxSeccomp) -> Option<Fault> {
+    let has_write = |entry: &LinuxSyscall| entry.names().iter().any(|name| name == "write");
+    let (index, _) = syscalls(given)
+        .find(|(_, entry)| entry.action() == OciAction::ScmpActNotify && has_write(entry))?;
+    let text = "SCMP_ACT_NOTIFY cannot be used for the write syscall";
+    Some(Fault::new(format!("/syscalls/{index}/names"), text))
+}
+
+fn wrong_index(given: &LinuxSeccomp) -> Option<Fault> {
+    syscalls(given).find_map(|(index, entry)| {
+        let mut args = entry.args().iter().flatten().enumerate();
+        let (position, arg) = args.find(|(_, arg)| arg.index() > 5)?;
+        let text = format!("argument {} is not between 0 and 5", arg.index());
+        Some(Fault::new(format!("/syscalls/{index}/args/{position}/index"), text))
+    })
+}
+
+fn metadata_for_nobody(given: &LinuxSeccomp) -> Option<Fault> {
+    let metadata = given.listener_metadata().as_ref().is_some_and(|text| !text.is_empty());
+    let text = "listenerMetadata must not be set without listenerPath";
+    Fault::when(metadata && listener_path(given).is_none(), "/listenerMetadata", text)
+}
+
+fn notify_for_nobody(given: &LinuxSeccomp) -> Option<Fault> {
+    if listener_path(given).is_some() {
+        return None;
     }
-    for (position, name) in names.iter().enumerate() {
-        no_nul(name, || format!("{}/names/{position}", pointer()))?;
+    let mut notifying =
+        syscalls(given).filter(|(_, entry)| entry.action() == OciAction::ScmpActNotify);
+    let (index, _) = notifying.next()?;
+    let text = "SCMP_ACT_NOTIFY needs listenerPath: without a listener the syscall would hang";
+    Some(Fault::new(format!("/syscalls/{index}/action"), text))
+}
+
+fn rule(entry: &LinuxSyscall, index: usize) -> Result<seccomp::Rule> {
+    for (position, name) in entry.names().iter().enumerate() {
+        no_nul(name, || format!("/linux/seccomp/syscalls/{index}/names/{position}"))?;
     }
-    let action = action(entry.action(), entry.errno_ret(), || format!("{}/errnoRet", pointer()))?;
-    // The runtime itself reports the notification fd with it, behind the filter.
-    if action == Action::Notify && names.iter().any(|name| name == "write") {
-        let text = "SCMP_ACT_NOTIFY cannot be used for the write syscall";
-        return Err(Error::config(format!("{}/names", pointer()), text));
-    }
-    let given = entry.args().as_deref().unwrap_or_default();
-    let mut args = Vec::with_capacity(given.len());
-    for (position, arg) in given.iter().enumerate() {
-        args.push(condition(arg).ok_or_else(|| {
-            let text = format!("argument {} is not between 0 and 5", arg.index());
-            Error::config(format!("{}/args/{position}/index", pointer()), text)
-        })?);
-    }
-    Ok(Rule { names: names.clone(), action, args })
+    Ok(seccomp::Rule {
+        names: entry.names().clone(),
+        action: action(entry.action(), entry.errno_ret()),
+        args: entry.args().iter().flatten().filter_map(condition).collect(),
+    })
 }
 
 fn condition(arg: &LinuxSeccompArg) -> Option<ArgCondition> {
-    let index = u8::try_from(arg.index()).ok().filter(|index| *index < 6)?;
+    let index = u8::try_from(arg.index()).ok()?;
     let op = match arg.op() {
         OciOp::ScmpCmpNe => Op::NotEqual,
         OciOp::ScmpCmpLt => Op::Less,
@@ -110,21 +165,9 @@ fn condition(arg: &LinuxSeccompArg) -> Option<ArgCondition> {
     Some(ArgCondition { index, op, value: arg.value(), value_two: arg.value_two().unwrap_or(0) })
 }
 
-fn action(
-    given: OciAction,
-    errno: Option<u32>,
-    pointer: impl FnOnce() -> String,
-) -> Result<Action> {
-    let takes_errno = matches!(given, OciAction::ScmpActErrno | OciAction::ScmpActTrace);
-    let errno = match errno {
-        None => EPERM,
-        Some(_) if !takes_errno => {
-            return Err(Error::config(pointer(), format!("{given} does not take an errno")));
-        }
-        Some(errno) => u16::try_from(errno)
-            .map_err(|_| Error::config(pointer(), format!("{errno} is more than 65535")))?,
-    };
-    Ok(match given {
+fn action(given: OciAction, errno: Option<u32>) -> Action {
+    let errno = errno.and_then(|errno| u16::try_from(errno).ok()).unwrap_or(EPERM);
+    match given {
         OciAction::ScmpActKill | OciAction::ScmpActKillThread => Action::KillThread,
         OciAction::ScmpActKillProcess => Action::KillProcess,
         OciAction::ScmpActTrap => Action::Trap,
@@ -133,7 +176,7 @@ fn action(
         OciAction::ScmpActTrace => Action::Trace(errno),
         OciAction::ScmpActLog => Action::Log,
         OciAction::ScmpActAllow => Action::Allow,
-    })
+    }
 }
 
 /// Without any word about flags, even an empty list, speculation is left as it is: seccomp's default of

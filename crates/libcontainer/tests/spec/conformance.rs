@@ -181,15 +181,13 @@ fn page() -> String {
                 Fate::Refused(why) => format!("refused: {why}"),
             };
             let (file, function) = test(&field, *fate);
-            let source = source(&field);
-            let link = format!(
-                "[{source}](https://github.com/opencontainers/runtime-spec/blob/v1.3.0/{source})"
-            );
+            let link = link(source(&field));
             writeln!(page, "| `{name}` | {what} | {link} | `{file}::{function}` |").expect("write");
             done.extend(section.at.iter().map(|at| format!("{at}/{name}")));
         }
     }
     options(&mut page);
+    rules(&mut page);
     foreign(&mut page, &mut done);
     let missing: Vec<String> = schema::fields(&schema::config())
         .into_iter()
@@ -223,6 +221,17 @@ fn options(page: &mut String) {
     let listed = |word: &&str| !MOUNT_OPTIONS.iter().any(|(_, words)| words.contains(word));
     let others: Vec<&str> = known.into_iter().filter(listed).collect();
     writeln!(page, "| not listed | {} | |", code(&others)).expect("write");
+}
+
+fn rules(page: &mut String) {
+    page.push_str("\n## Rules\n\nWhat else the planner refuses. A document that breaks each is in `crates/libcontainer/tests/spec/rules.rs`, and\n`each_rule_is_kept` there compares the place that the error names.\n\n| rule | specification |\n|---|---|\n");
+    for rule in super::rules::all() {
+        writeln!(page, "| {} | {} |", rule.rule, link(rule.source)).expect("write");
+    }
+}
+
+fn link(source: &str) -> String {
+    format!("[{source}](https://github.com/opencontainers/runtime-spec/blob/v1.3.0/{source})")
 }
 
 fn code(words: &[&str]) -> String {

@@ -45,12 +45,15 @@ fn the_table_has_the_fields_of_the_schema() {
     assert_eq!(fields.len(), table.len(), "a field is there twice");
 }
 
+/// A document with as many fields as go together.
+pub(crate) fn whole() -> Value {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/spec/whole.json");
+    serde_json::from_str(&std::fs::read_to_string(file).expect("file")).expect("json")
+}
+
 /// Documents in which every field of the table stands, and means something.
 fn documents() -> Vec<Value> {
-    let text = std::fs::read_to_string(
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/spec/whole.json"),
-    );
-    let whole: Value = serde_json::from_str(&text.expect("file")).expect("json");
+    let whole = whole();
     let changes: [(&str, &str, Value); 7] = [
         ("/process", "scheduler", json!({"policy": "SCHED_FIFO", "priority": 5})),
         (
@@ -71,7 +74,8 @@ fn documents() -> Vec<Value> {
     [whole].into_iter().chain(changed).chain(foreign).collect()
 }
 
-fn with(document: &Value, at: &str, name: &str, value: Value) -> Value {
+/// The document with a member set.
+pub(crate) fn with(document: &Value, at: &str, name: &str, value: Value) -> Value {
     let mut document = document.clone();
     document.pointer_mut(at).expect(at)[name] = value;
     document
@@ -98,7 +102,7 @@ fn refused() -> Vec<(&'static str, &'static str, Value)> {
 }
 
 /// The plan, without its warnings.
-fn outcome(document: &Value) -> Result<Plan, String> {
+pub(crate) fn outcome(document: &Value) -> Result<Plan, String> {
     let facts = HostFacts { bundle: "/bundle".into(), euid: 0, last_cap: 40 };
     let spec =
         spec::parse(document.to_string().as_bytes(), Path::new("c")).map_err(|e| e.to_string())?.0;

@@ -7,6 +7,7 @@ mod generate;
 mod properties;
 #[path = "../common/random.rs"]
 mod random;
+mod rules;
 #[path = "../common/schema.rs"]
 mod schema;
 
