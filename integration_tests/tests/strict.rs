@@ -104,6 +104,11 @@ fn rows() -> Vec<(&'static str, Value, &'static str)> {
             json!("proc"),
             "/mounts/0/destination: mount destination proc is not absolute",
         ),
+        (
+            "/process/env",
+            json!(["PATH=/bin", "A=1", "B=1", "A=2"]),
+            "/process/env/1: is ignored: A is set once more",
+        ),
         // What is mended.
         ("/root/readonly", json!(null), "/root/readonly: null counts as absent"),
         ("/linux/seccomp", json!({"defaultAction": ""}), "/linux/seccomp: is passed over"),

@@ -1,5 +1,6 @@
 //! Reading config.json and parts of it, and writing the first one.
 
+mod duplicates;
 mod locate;
 mod mend;
 mod strict;

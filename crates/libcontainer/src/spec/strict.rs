@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::Part;
+use super::duplicates::duplicates;
 use super::mend;
 use crate::plan::fields::{Fate, SECTIONS, Section};
 
@@ -14,6 +15,9 @@ use crate::plan::fields::{Fate, SECTIONS, Section};
 pub(super) fn findings(text: &[u8], part: Part) -> Vec<String> {
     let Ok(mut document) = serde_json::from_slice::<Value>(text) else { return Vec::new() };
     let mut found = Findings::default();
+    for pointer in duplicates(text) {
+        found.add(pointer, "is there twice, and the later value counts");
+    }
     found.walk(&document, part.at(), String::new());
     mend::translate(&mut document, part);
     let mut mended = document.clone();
@@ -28,11 +32,12 @@ pub(super) fn findings(text: &[u8], part: Part) -> Vec<String> {
 struct Findings(Vec<(String, String)>);
 
 /// What is wrong with a value; it is told where the value stands in the table of fields.
-type Rule = (&'static str, fn(&Value) -> Option<(&'static str, String)>);
+type Rule = (&'static str, fn(&Value) -> Option<(String, String)>);
 
 /// Values that are read and not, or not wholly, applied, each with the member that the finding is about.
 const RULES: &[Rule] = &[
     ("/process", console_without_terminal),
+    ("/process/env", variable_twice),
     ("/process/user", umask_bits),
     ("/linux/devices/[]", file_mode_bits),
     ("/linux/seccomp/syscalls/[]/names/[]", unknown_syscall),
@@ -171,26 +176,40 @@ fn distance(a: &str, b: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-fn console_without_terminal(process: &Value) -> Option<(&'static str, String)> {
+fn console_without_terminal(process: &Value) -> Option<(String, String)> {
     let terminal = process.get("terminal").and_then(Value::as_bool).unwrap_or(false);
     let size = process.get("consoleSize").is_some_and(|size| !size.is_null());
-    (size && !terminal).then(|| ("/consoleSize", "is ignored: there is no terminal".into()))
+    (size && !terminal).then(|| ("/consoleSize".into(), "is ignored: there is no terminal".into()))
 }
 
-fn umask_bits(user: &Value) -> Option<(&'static str, String)> {
+fn variable_twice(env: &Value) -> Option<(String, String)> {
+    let name = |entry: &Value| entry.as_str()?.split_once('=').map(|(name, _)| name.to_owned());
+    let list = env.as_array()?;
+    let names: Vec<Option<String>> = list.iter().map(name).collect();
+    let twice = |(index, name): &(usize, &Option<String>)| {
+        name.is_some() && names.iter().skip(index + 1).any(|later| later == *name)
+    };
+    let (index, name) = names.iter().enumerate().find(twice)?;
+    let name = name.as_deref().unwrap_or_default();
+    Some((format!("/{index}"), format!("is ignored: {name} is set once more")))
+}
+
+fn umask_bits(user: &Value) -> Option<(String, String)> {
     let umask = user.get("umask")?.as_u64()?;
-    (umask > 0o777).then(|| ("/umask", format!("{umask} (0o{umask:o}) has bits that no umask has")))
+    (umask > 0o777)
+        .then(|| ("/umask".into(), format!("{umask} (0o{umask:o}) has bits that no umask has")))
 }
 
-fn file_mode_bits(device: &Value) -> Option<(&'static str, String)> {
+fn file_mode_bits(device: &Value) -> Option<(String, String)> {
     let mode = device.get("fileMode")?.as_u64()?;
-    (mode > 0o7777)
-        .then(|| ("/fileMode", format!("{mode} (0o{mode:o}) has bits that are no permissions")))
+    (mode > 0o7777).then(|| {
+        ("/fileMode".into(), format!("{mode} (0o{mode:o}) has bits that are no permissions"))
+    })
 }
 
-fn unknown_syscall(name: &Value) -> Option<(&'static str, String)> {
+fn unknown_syscall(name: &Value) -> Option<(String, String)> {
     let name = name.as_str().filter(|name| !seccomp::is_syscall(name))?;
-    Some(("", format!("no architecture has a syscall {name:?}: it is passed over")))
+    Some((String::new(), format!("no architecture has a syscall {name:?}: it is passed over")))
 }
 
 #[cfg(test)]

@@ -156,3 +156,44 @@ fn templates_make_plans() {
         }
     }
 }
+
+#[test]
+fn strict_findings_of_parts() {
+    let found = |text: &str, part| findings(text.as_bytes(), part);
+    let twice = "{\"annotations\": {\"a\": \"1\", \"a\": \"2\"}}";
+    assert_eq!(
+        found(twice, Part::Config),
+        ["/annotations/a: is there twice, and the later value counts"]
+    );
+    let process = "{\"cwd\": \"/\", \"args\": [\"x\"], \"envs\": []}";
+    assert_eq!(
+        found(process, Part::Process),
+        ["/envs: unknown field, did you mean \"env\"?", "/user: is missing, and taken as {}"]
+    );
+    let resources = "{\"pids\": {}, \"cpu\": {\"share\": 1}}";
+    assert_eq!(
+        found(resources, Part::Resources),
+        ["/cpu/share: unknown field, did you mean \"shares\"?"]
+    );
+    let mounts = "[{\"destination\": \"/a\", \"target\": \"b\"}]";
+    assert_eq!(found(mounts, Part::Mounts), ["/0/target: unknown field"]);
+    for text in ["", "null", "5", "[]", "{", "[[[]]]"] {
+        for part in [Part::Config, Part::Process, Part::Resources, Part::Mounts] {
+            assert_eq!(found(text, part), Vec::<String>::new(), "{text} {part:?}");
+        }
+    }
+}
+
+/// What oci-spec cannot say is no fault of the document.
+#[test]
+fn strict_takes_what_the_specification_allows() {
+    let document = json!({
+        "process": {
+            "cwd": "/", "user": {}, "args": ["x"], "execCPUAffinity": {"initial": " 0, 2", "final": ""},
+            "scheduler": {"policy": "SCHED_OTHER", "flags": ["SCHED_FLAG_RESET_ON_FORK", "SCHED_FLAG_DL_OVERRUN"]},
+        },
+        "linux": {"resources": {"pids": {}, "hugepageLimits": [{"pageSize": "2MB", "limit": u64::MAX}]}},
+    });
+    assert_eq!(findings(document.to_string().as_bytes(), Part::Config), Vec::<String>::new());
+    assert!(spec(&document.to_string()).is_ok());
+}

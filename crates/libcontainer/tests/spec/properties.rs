@@ -93,6 +93,24 @@ fn add_unknown(document: &mut Value, random: &mut Random) -> Vec<String> {
     added
 }
 
+/// Documents of other commands, and where they stand in config.json.
+const PARTS: [(Part, &str); 3] =
+    [(Part::Process, "/process"), (Part::Resources, "/linux/resources"), (Part::Mounts, "/mounts")];
+
+/// The unknown fields of a part, taken for itself.
+fn unknown_in(document: &Value, part: Part, at: &str) -> Vec<String> {
+    let Some(value) = document.pointer(at) else { return Vec::new() };
+    let found = spec::findings(value.to_string().as_bytes(), part).into_iter();
+    found.filter(|line| line.contains("unknown field")).collect()
+}
+
+/// The unknown fields of the whole that are in a part.
+fn below(found: &[String], at: &str) -> Vec<String> {
+    let inside = found.iter().filter_map(|line| line.strip_prefix(at));
+    let inside = inside.filter(|line| line.starts_with('/') && line.contains("unknown field"));
+    inside.map(str::to_owned).collect()
+}
+
 #[test]
 fn documents_of_the_schema_never_panic_and_unknown_fields_change_nothing() {
     let schema = schema::config();
@@ -113,6 +131,9 @@ fn documents_of_the_schema_never_panic_and_unknown_fields_change_nothing() {
             let is_found =
                 found.iter().any(|line| line.starts_with(&format!("{pointer}: unknown field")));
             assert!(is_found, "{pointer} is not in {found:#?} of {document}");
+        }
+        for (part, at) in PARTS {
+            assert_eq!(unknown_in(&document, part, at), below(&found, at), "{at} of {document}");
         }
         unknown += added.len();
     }
