@@ -70,7 +70,7 @@ pages: tools
 	UPDATE=1 cargo test --target $(TARGET) -p onggi --bin onggi pages::
 	UPDATE=1 cargo test --target $(TARGET) -p libcontainer --test spec conformance::
 
-# Random documents of the runtime-spec's schema, and damaged ones of engines: CASES=N of each kind.
+# CASES=N random documents of the runtime-spec's schema, and N / 100 damaged copies of each config.json of an engine.
 fuzz: tools
 	CASES=$(CASES) cargo test --target $(TARGET) -p libcontainer --test spec --test plan -- properties:: mutate::
 
