@@ -78,6 +78,7 @@ pub(crate) fn add(
         // All sources are open already.
         rootfs: Path::new("/"),
         user_namespace,
+        runtime: None,
         prepared: &prepared,
         cgroup_views: &libcgroups::MountViews { v1: vec![], v2: None, symlinks: vec![] },
         own_cgroup_namespace: true,

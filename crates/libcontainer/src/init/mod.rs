@@ -135,7 +135,7 @@ fn set_up(
     if namespaces.network == Namespace::New {
         sys::net::bring_up_loopback().map_err(|errno| Error::os("bring up", "lo", errno))?;
     }
-    let terminal = build_rootfs(context, &root)?;
+    let terminal = build_rootfs(context, &root, channel)?;
     let proc = Proc::open().map_err(|errno| Error::os("open private", "proc", errno))?;
     run_hooks(context, &root, channel)?;
     // After the hooks, which may change what is there, and while the host's /proc is in reach.
@@ -221,7 +221,11 @@ fn session(new_keyring: bool, id: &str) -> Result<()> {
 }
 
 /// Mounts, devices and the terminal, as they will be seen from inside.
-fn build_rootfs(context: &InitContext<'_>, root: &Root) -> Result<Option<console::Terminal>> {
+fn build_rootfs(
+    context: &InitContext<'_>,
+    root: &Root,
+    channel: &ChildEnd,
+) -> Result<Option<console::Terminal>> {
     let plan = context.plan;
     let mounter = mounts::Mounter {
         root,
@@ -230,6 +234,7 @@ fn build_rootfs(context: &InitContext<'_>, root: &Root) -> Result<Option<console
         cgroup_views: &context.cgroup_views,
         user_namespace: plan.namespaces.user != Namespace::Inherit,
         own_cgroup_namespace: plan.namespaces.cgroup != Namespace::Inherit,
+        runtime: Some(channel),
     };
     let late = mounter.mount_all(&plan.mounts)?;
     if devices::wanted(plan) {

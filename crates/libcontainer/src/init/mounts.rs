@@ -18,6 +18,7 @@ use super::prepared::{self, Prepared};
 use super::{copy_up, inherited};
 use crate::error::{Error, Result};
 use crate::plan::{Attributes, FilesystemOptions, Mount, MountKind, Propagation};
+use crate::sync::ChildEnd;
 
 /// Makes the mounts of a plan.
 pub(super) struct Mounter<'a> {
@@ -29,6 +30,8 @@ pub(super) struct Mounter<'a> {
     pub(super) own_cgroup_namespace: bool,
     /// Whether the container has a user namespace that is not the runtime's.
     pub(super) user_namespace: bool,
+    /// Who gives mounts their mappings of ids; `None` where the sources have them already.
+    pub(super) runtime: Option<&'a ChildEnd>,
 }
 
 /// Mounts that become read-only when everything is in place: mount points and devices are still
@@ -80,6 +83,9 @@ impl Mounter<'_> {
                         None => prepared::clone_source(source, *recursive)?,
                     },
                 };
+                if let (Some(_), Some(runtime)) = (&entry.ids, self.runtime) {
+                    runtime.map_ids(index, tree.as_fd())?;
+                }
                 self.bind(entry, &tree, *unnamed)
             }
             MountKind::Filesystem { fstype, source, options } => {

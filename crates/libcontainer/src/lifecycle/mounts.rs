@@ -1,6 +1,6 @@
 //! `mounts add` and `mounts remove`
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -9,8 +9,8 @@ use super::host::{facts, protect_descriptors};
 use super::{Container, Runtime, not_running};
 use crate::error::{Error, Result};
 use crate::init;
-use crate::launch::visit;
-use crate::plan::{self, Mount, MountKind};
+use crate::launch::{MountIdMapper, visit};
+use crate::plan::{self, Mount, MountKind, Namespace};
 use crate::spec;
 use crate::state::Status;
 
@@ -26,11 +26,23 @@ pub fn add_mounts(runtime: &Runtime, id: &str, document: &[u8]) -> Result<()> {
     let (container, init) = live(runtime, id)?;
     let list = spec::parse_mounts(document, Path::new(DOCUMENT))?;
     let mut warnings = Vec::new();
-    let mounts =
-        plan::live_mounts(&list, &facts(&container.state.bundle)?, &mut warnings).map_err(named)?;
-    crate::remark(&warnings);
-    let sources = mounts.iter().map(source).collect::<Result<Vec<_>>>()?;
+    let facts = facts(&container.state.bundle)?;
+    let pid = container.init()?.pid;
     let user_namespace = container.state.namespaces & nix::libc::CLONE_NEWUSER != 0;
+    let user = if user_namespace {
+        Namespace::Join(format!("/proc/{pid}/ns/user").into())
+    } else {
+        Namespace::Inherit
+    };
+    let mounts = plan::live_mounts(&list, &facts, user, &mut warnings).map_err(named)?;
+    crate::remark(&warnings);
+    let mut mapper = MountIdMapper::new(pid);
+    let sources = mounts.iter().map(|mount| source(mount, &mut mapper));
+    let sources = sources.collect::<Result<Vec<_>>>()?;
+    if mounts.iter().any(|mount| mount.ids.is_some()) {
+        // What was opened by its number was the container's own if the process is still there.
+        sys::pidfd::send_signal(init.as_fd(), 0).map_err(|_| not_running())?;
+    }
     visit(&container.state, &init, |root| init::add_mounts(root, &mounts, sources, user_namespace))
 }
 
@@ -62,14 +74,16 @@ fn live(runtime: &Runtime, id: &str) -> Result<(Container, OwnedFd)> {
 }
 
 /// The source of a bind mount, detached: only the host's mount namespace has it.
-fn source(mount: &Mount) -> Result<Option<OwnedFd>> {
+fn source<'a>(mount: &'a Mount, mapper: &mut MountIdMapper<'a>) -> Result<Option<OwnedFd>> {
     let MountKind::Bind { source, recursive, .. } = &mount.kind else { return Ok(None) };
-    init::clone_source(source, *recursive).map(Some).map_err(|error| match error.errno() {
+    let tree = init::clone_source(source, *recursive).map_err(|error| match error.errno() {
         Some(Errno::ENOSYS) => {
             Error::message("live mounts need open_tree(2) and move_mount(2): Linux 5.2")
         }
         _ => error,
-    })
+    })?;
+    mapper.apply(mount, tree.as_fd())?;
+    Ok(Some(tree))
 }
 
 /// Errors of the plan name places in config.json; this document is another one.

@@ -15,6 +15,7 @@ mod facts;
 mod hooks;
 mod idmap;
 mod model;
+mod mount_ids;
 mod mount_options;
 mod mounts;
 mod namespaces;

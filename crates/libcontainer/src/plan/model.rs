@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::mount_ids::{MountIds, MountMaps};
+
 /// A whole container, resolved and validated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -157,6 +159,8 @@ pub struct Mount {
     pub destination: PathBuf,
     /// What.
     pub kind: MountKind,
+    /// Other owners of its files than those of its source.
+    pub ids: Option<MountIds>,
     /// Attributes of the mount itself.
     pub attributes: Attributes,
     /// Attributes of the mount and of all below it (`rro`, `rnosuid`, …).
