@@ -11,7 +11,7 @@ use nix::sys::stat::Mode;
 use sys::{Proc, Root};
 
 use super::join::{JoinTarget, enter_all};
-use super::mounts::{LateReadonly, Mounter};
+use super::mounts::{LateReadonly, Mounter, Peers};
 use super::prepared::Prepared;
 use super::{begin, credentials};
 use crate::error::{Error, Result};
@@ -78,6 +78,7 @@ pub(crate) fn add(
         // All sources are open already.
         rootfs: Path::new("/"),
         user_namespace,
+        peers: Peers::Kept,
         runtime: None,
         prepared: &prepared,
         cgroup_views: &libcgroups::MountViews { v1: vec![], v2: None, symlinks: vec![] },

@@ -234,6 +234,13 @@ fn build_rootfs(
         cgroup_views: &context.cgroup_views,
         user_namespace: plan.namespaces.user != Namespace::Inherit,
         own_cgroup_namespace: plan.namespaces.cgroup != Namespace::Inherit,
+        peers: if prepared::shares_with_host(plan) {
+            mounts::Peers::Kept
+        } else if prepared::opens_early(plan) {
+            mounts::Peers::Cut
+        } else {
+            mounts::Peers::Slaves
+        },
         runtime: Some(channel),
     };
     let late = mounter.mount_all(&plan.mounts)?;

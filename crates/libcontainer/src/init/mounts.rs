@@ -30,8 +30,35 @@ pub(super) struct Mounter<'a> {
     pub(super) own_cgroup_namespace: bool,
     /// Whether the container has a user namespace that is not the runtime's.
     pub(super) user_namespace: bool,
+    /// What copies of the host's mounts are to them.
+    pub(super) peers: Peers,
     /// Who gives mounts their mappings of ids; `None` where the sources have them already.
     pub(super) runtime: Option<&'a ChildEnd>,
+}
+
+/// What a copy of a mount of the host is to it, where that one is shared. Nothing mounted in the container
+/// may show up on the host unless it was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Peers {
+    /// A slave: the process has cut off its whole mount namespace.
+    Slaves,
+    /// A peer, since the copy is made elsewhere, that is to be a slave as well.
+    Cut,
+    /// A peer, which it stays where `shared` is among the options.
+    Kept,
+}
+
+impl Peers {
+    /// The change that comes before those of the options, if they do not cover it.
+    fn cut(self, entry: &Mount) -> Option<Propagation> {
+        const SHARED: u64 = nix::libc::MS_SHARED;
+        let tree = matches!(entry.kind, MountKind::Bind { recursive: true, .. });
+        let whole = |one: &Propagation| one.recursive || !tree || self == Self::Slaves;
+        let covered = entry.propagation.first().is_some_and(|one| one.kind != SHARED && whole(one));
+        let asked = entry.propagation.iter().any(|one| one.kind == SHARED);
+        let needed = !covered && (!asked || self == Self::Cut);
+        needed.then_some(Propagation { kind: nix::libc::MS_SLAVE, recursive: true })
+    }
 }
 
 /// Mounts that become read-only when everything is in place: mount points and devices are still
@@ -115,19 +142,13 @@ impl Mounter<'_> {
             unnamed &= nix::libc::MOUNT_ATTR_NOSYMFOLLOW;
         }
         let target = self.destination(entry, tree)?;
-        let default = Propagation { kind: nix::libc::MS_SLAVE, recursive: true };
-        let first = entry.propagation.first().filter(|first| first.kind != nix::libc::MS_SHARED);
-        // Nothing mounted in the container may show up on the host unless it was asked for.
-        let base = (!entry.propagation.iter().any(|one| one.kind == nix::libc::MS_SHARED))
-            .then(|| first.copied().unwrap_or(default));
         let mut changes = Vec::new();
         if let Err(all) = clear_unnamed(tree, entry.attributes, unnamed) {
             push_attributes(&mut changes, all, false);
         }
         push_attributes(&mut changes, entry.recursive_attributes, true);
-        changes.extend(base.map(propagation_change));
-        let rest = if first.is_some() { &entry.propagation[1..] } else { &entry.propagation[..] };
-        changes.extend(rest.iter().copied().map(propagation_change));
+        changes.extend(self.peers.cut(entry).map(propagation_change));
+        changes.extend(entry.propagation.iter().copied().map(propagation_change));
         attach_with(tree.as_fd(), target.as_fd(), &changes, &entry.destination)
     }
 

@@ -85,9 +85,13 @@ impl Prepared {
 /// Whether bind sources are opened by the runtime and not by the process itself in the course of
 /// its mounts: where the ids of a user namespace may have no access to them, and where they are to
 /// stay peers of the host's mounts, from which the process has cut its namespace off.
-fn opens_early(plan: &Plan) -> bool {
-    let shared = plan.rootfs.propagation.is_some_and(|one| one.kind == SHARED);
-    plan.namespaces.user != Namespace::Inherit || shared
+pub(super) fn opens_early(plan: &Plan) -> bool {
+    plan.namespaces.user != Namespace::Inherit || shares_with_host(plan)
+}
+
+/// Whether shared mounts are to stay peers of the host's.
+pub(super) fn shares_with_host(plan: &Plan) -> bool {
+    plan.rootfs.propagation.is_some_and(|one| one.kind == SHARED)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the bundle's own path, from config.json")]
