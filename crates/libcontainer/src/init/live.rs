@@ -31,6 +31,15 @@ pub(crate) struct VisitContext<'a> {
     pub(crate) in_user_namespace: bool,
 }
 
+/// What mounts of a running container have to heed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LivePlace<'a> {
+    /// Whether it has a user namespace of its own.
+    pub(crate) user_namespace: bool,
+    /// SELinux label of new file systems.
+    pub(crate) label: Option<&'a str>,
+}
+
 /// Goes into the container, does `task` and ends.
 pub(crate) fn run(
     context: VisitContext<'_>,
@@ -64,20 +73,20 @@ fn enter(context: VisitContext<'_>, channel: &ChildEnd) -> Result<Root> {
 }
 
 /// Makes all of `mounts`, or none: what was made before a failure is taken away again. `sources` are
-/// those of the bind mounts among them, from the host's mount namespace. `user_namespace` says whether
-/// the container has one of its own.
+/// those of the bind mounts among them, from the host's mount namespace.
 pub(crate) fn add(
     root: &Root,
     mounts: &[Mount],
     sources: Vec<Option<OwnedFd>>,
-    user_namespace: bool,
+    place: LivePlace<'_>,
 ) -> Result<()> {
     let prepared = Prepared { mount_sources: sources, ..Prepared::default() };
     let mounter = Mounter {
         root,
         // All sources are open already.
         rootfs: Path::new("/"),
-        user_namespace,
+        user_namespace: place.user_namespace,
+        label: place.label,
         peers: Peers::Kept,
         runtime: None,
         prepared: &prepared,

@@ -17,6 +17,7 @@ mod exec;
 mod filter;
 mod inherited;
 mod join;
+mod label;
 mod live;
 mod mounts;
 mod paths;
@@ -39,7 +40,9 @@ pub(crate) use credentials::Setting;
 pub(crate) use exec::Executable;
 pub(crate) use filter::Filter;
 pub(crate) use join::{ExecContext, JoinTarget, enter_all, run as run_exec};
-pub(crate) use live::{VisitContext, add as add_mounts, remove as remove_mounts, run as run_visit};
+pub(crate) use live::{
+    LivePlace, VisitContext, add as add_mounts, remove as remove_mounts, run as run_visit,
+};
 pub(crate) use prepared::{Prepared, clone_source};
 
 /// `CLONE_NEWTIME`; it overlaps the signal bits of clone(2) and so is no part of `CloneFlags`.
@@ -139,7 +142,7 @@ fn set_up(
     let proc = Proc::open().map_err(|errno| Error::os("open private", "proc", errno))?;
     run_hooks(context, &root, channel)?;
     // After the hooks, which may change what is there, and while the host's /proc is in reach.
-    paths::mask(&root, &plan.masked_paths, &context.prepared)?;
+    paths::mask(&root, &plan.masked_paths, &context.prepared, plan.mount_label.as_deref())?;
     paths::make_readonly(&root, &plan.readonly_paths)?;
     pivot::enter(&root, &proc, plan, context.options.no_pivot)?;
     system::set_names(plan)?;
@@ -234,6 +237,7 @@ fn build_rootfs(
         cgroup_views: &context.cgroup_views,
         user_namespace: plan.namespaces.user != Namespace::Inherit,
         own_cgroup_namespace: plan.namespaces.cgroup != Namespace::Inherit,
+        label: plan.mount_label.as_deref(),
         peers: if prepared::shares_with_host(plan) {
             mounts::Peers::Kept
         } else if prepared::opens_early(plan) {

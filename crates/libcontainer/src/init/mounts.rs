@@ -15,7 +15,7 @@ use super::attach::{
 };
 use super::cgroup_mounts::CgroupMount;
 use super::prepared::{self, Prepared};
-use super::{copy_up, inherited};
+use super::{copy_up, inherited, label};
 use crate::error::{Error, Result};
 use crate::plan::{Attributes, FilesystemOptions, Mount, MountKind, Propagation};
 use crate::sync::ChildEnd;
@@ -30,6 +30,8 @@ pub(super) struct Mounter<'a> {
     pub(super) own_cgroup_namespace: bool,
     /// Whether the container has a user namespace that is not the runtime's.
     pub(super) user_namespace: bool,
+    /// SELinux label of new file systems.
+    pub(super) label: Option<&'a str>,
     /// What copies of the host's mounts are to them.
     pub(super) peers: Peers,
     /// Who gives mounts their mappings of ids; `None` where the sources have them already.
@@ -122,6 +124,7 @@ impl Mounter<'_> {
                 root: self.root,
                 views: self.cgroup_views,
                 own_namespace: self.own_cgroup_namespace,
+                label: self.label,
             }
             .mount(entry),
             MountKind::Remount { bind, options } => self.remount(entry, *bind, options),
@@ -183,7 +186,9 @@ impl Mounter<'_> {
         if readonly_late {
             attributes &= !ATTR_RDONLY;
         }
+        label::add(fstype, &mut options, self.label);
         let tree = new_filesystem(fstype, source, &options, attributes)?;
+        label::set_on_root(fstype, tree.as_fd(), self.label)?;
         if entry.copy_up {
             copy_up::copy(&target, &tree)
                 .map_err(|errno| Error::os("copy up", &entry.destination, errno))?;

@@ -310,6 +310,7 @@ impl Launch<'_> {
             process: self.plan.process.clone(),
             new_keyring: self.options.new_keyring,
             personality: self.plan.personality,
+            mount_label: self.plan.mount_label.clone(),
             listener: seccomp.and_then(|profile| {
                 let metadata = profile.listener_metadata.clone().unwrap_or_default();
                 profile.listener_path.clone().map(|path| (path, metadata))

@@ -44,17 +44,29 @@ pub(super) fn without_absent_modules(process: &mut Process) {
         std::fs::read("/sys/module/apparmor/parameters/enabled")
             .is_ok_and(|text| text.starts_with(b"Y"))
     };
-    let selinux = || Path::new("/sys/fs/selinux/enforce").exists();
     if process.apparmor_profile.is_some() && !apparmor() {
         let text = "process.apparmorProfile is ignored: AppArmor is not enabled";
         crate::remark(&[text.to_owned()]);
         process.apparmor_profile = None;
     }
-    if process.selinux_label.is_some() && !selinux() {
+    if process.selinux_label.is_some() && !selinux_runs() {
         let text = "process.selinuxLabel is ignored: SELinux is not enabled";
         crate::remark(&[text.to_owned()]);
         process.selinux_label = None;
     }
+}
+
+/// The same for the label of mounts.
+pub(super) fn without_absent_label(label: &mut Option<String>) {
+    if label.is_some() && !selinux_runs() {
+        crate::remark(&["linux.mountLabel is ignored: SELinux is not enabled".to_owned()]);
+        *label = None;
+    }
+}
+
+/// Whether this kernel runs SELinux.
+pub(super) fn selinux_runs() -> bool {
+    Path::new("/sys/fs/selinux/enforce").exists()
 }
 
 pub(super) fn facts(bundle: &Path) -> Result<HostFacts> {

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
-use super::host::{facts, protect_descriptors};
+use super::host::{facts, protect_descriptors, selinux_runs};
 use super::{Container, Runtime, not_running};
 use crate::error::{Error, Result};
-use crate::init;
+use crate::init::{self, LivePlace};
 use crate::launch::{MountIdMapper, visit};
 use crate::plan::{self, Mount, MountKind, Namespace};
 use crate::spec;
@@ -43,7 +43,9 @@ pub fn add_mounts(runtime: &Runtime, id: &str, document: &[u8]) -> Result<()> {
         // What was opened by its number was the container's own if the process is still there.
         sys::pidfd::send_signal(init.as_fd(), 0).map_err(|_| not_running())?;
     }
-    visit(&container.state, &init, |root| init::add_mounts(root, &mounts, sources, user_namespace))
+    let label = if selinux_runs() { container.dir.load_exec()?.mount_label } else { None };
+    let place = LivePlace { user_namespace, label: label.as_deref() };
+    visit(&container.state, &init, |root| init::add_mounts(root, &mounts, sources, place))
 }
 
 /// Unmounts what is mounted, last and uppermost, at each destination that `document` lists; of the rest

@@ -23,6 +23,8 @@ pub struct Plan {
     pub namespaces: Namespaces,
     /// `mounts`, in order.
     pub mounts: Vec<Mount>,
+    /// `linux.mountLabel`: SELinux label of new file systems.
+    pub mount_label: Option<String>,
     /// The default devices of the runtime-spec and `linux.devices`; one entry for a path.
     pub devices: Vec<Device>,
     /// `linux.maskedPaths`, absolute.

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use oci_spec::runtime::Mount as OciMount;
+use oci_spec::runtime::{Linux, Mount as OciMount};
 
 use super::check::{no_nul, no_nul_path, warning};
 use super::facts::HostFacts;
@@ -73,6 +73,13 @@ pub fn live_mounts(
         }
     });
     plan.collect()
+}
+
+/// `linux.mountLabel`; an empty one is none.
+pub(super) fn label(linux: Option<&Linux>) -> Result<Option<String>> {
+    let label = linux.and_then(|linux| linux.mount_label().as_deref()).unwrap_or_default();
+    no_nul(label, || "/linux/mountLabel".to_owned())?;
+    Ok(Some(label.to_owned()).filter(|label| !label.is_empty()))
 }
 
 fn mount(
@@ -232,11 +239,19 @@ fn data(options: &Options) -> FilesystemOptions {
     };
     for (_, item) in &options.data {
         match item.split_once('=') {
-            Some((key, value)) => result.values.push((key.to_owned(), value.to_owned())),
+            Some((key, value)) => {
+                result.values.push((key.to_owned(), unquoted(key, value).to_owned()));
+            }
             None => result.flags.push(item.clone()),
         }
     }
     result
+}
+
+/// mount(2) has security modules take labels out of their quotes, fsconfig(2) does not.
+fn unquoted<'a>(key: &str, value: &'a str) -> &'a str {
+    let inner = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    inner.filter(|_| key.ends_with("context")).unwrap_or(value)
 }
 
 /// Keeps volumes off /proc, where they could stand in for files that confinement is written to. Links in

@@ -164,3 +164,21 @@ fn mapped_ids() {
     changes.push(("/mounts/0", bind(&json!({"options": ["bind", "idmap"]}))));
     bad_with(&changes, &rootless, "/mounts/0/options/1", "not supported for rootless containers");
 }
+
+#[test]
+fn labels() {
+    let label = "system_u:object_r:container_file_t:s0:c1,c2";
+    assert_eq!(good(&[("/linux/mountLabel", json!(label))]).mount_label.as_deref(), Some(label));
+    assert_eq!(good(&[("/linux/mountLabel", json!(""))]).mount_label, None);
+    assert_eq!(good(&[]).mount_label, None);
+    bad("/linux/mountLabel", json!("a\0b"), "/linux/mountLabel", "null byte");
+    let options = json!([format!("size=1m,context=\"{label}\",x=\"y\"")]);
+    match mount(json!({"destination": "/d", "type": "tmpfs", "options": options})).kind {
+        MountKind::Filesystem { options, .. } => assert_eq!(
+            options.values,
+            [("size", "1m"), ("context", label), ("x", "\"y\"")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        ),
+        other => panic!("{other:?}"),
+    }
+}
