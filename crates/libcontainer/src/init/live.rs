@@ -12,7 +12,6 @@ use sys::{Proc, Root};
 
 use super::join::{JoinTarget, enter_all};
 use super::mounts::{LateReadonly, Mounter, Peers};
-use super::prepared::Prepared;
 use super::{begin, credentials};
 use crate::error::{Error, Result};
 use crate::plan::Mount;
@@ -80,7 +79,6 @@ pub(crate) fn add(
     sources: Vec<Option<OwnedFd>>,
     place: LivePlace<'_>,
 ) -> Result<()> {
-    let prepared = Prepared { mount_sources: sources, ..Prepared::default() };
     let mounter = Mounter {
         root,
         // All sources are open already.
@@ -89,7 +87,7 @@ pub(crate) fn add(
         label: place.label,
         peers: Peers::Kept,
         runtime: None,
-        prepared: &prepared,
+        sources: &sources,
         cgroup_views: &libcgroups::MountViews { v1: vec![], v2: None, symlinks: vec![] },
         own_cgroup_namespace: true,
     };

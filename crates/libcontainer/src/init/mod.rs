@@ -127,6 +127,7 @@ fn set_up(
     let plan = context.plan;
     let namespaces = &plan.namespaces;
     begin(channel, &context.join_files, context.options.wait_first)?;
+    let peers = prepared::peer_sources(plan)?;
     let root = rootfs::attach(plan, &context.prepared)?;
     if namespaces.user != Namespace::Inherit {
         credentials::become_namespace_root()?;
@@ -138,7 +139,8 @@ fn set_up(
     if namespaces.network == Namespace::New {
         sys::net::bring_up_loopback().map_err(|errno| Error::os("bring up", "lo", errno))?;
     }
-    let terminal = build_rootfs(context, &root, channel)?;
+    let terminal = build_rootfs(context, &root, &peers, channel)?;
+    drop(peers);
     let proc = Proc::open().map_err(|errno| Error::os("open private", "proc", errno))?;
     run_hooks(context, &root, channel)?;
     // After the hooks, which may change what is there, and while the host's /proc is in reach.
@@ -227,13 +229,14 @@ fn session(new_keyring: bool, id: &str) -> Result<()> {
 fn build_rootfs(
     context: &InitContext<'_>,
     root: &Root,
+    peers: &[Option<OwnedFd>],
     channel: &ChildEnd,
 ) -> Result<Option<console::Terminal>> {
     let plan = context.plan;
     let mounter = mounts::Mounter {
         root,
         rootfs: &plan.rootfs.path,
-        prepared: &context.prepared,
+        sources: if peers.is_empty() { &context.prepared.mount_sources } else { peers },
         cgroup_views: &context.cgroup_views,
         user_namespace: plan.namespaces.user != Namespace::Inherit,
         own_cgroup_namespace: plan.namespaces.cgroup != Namespace::Inherit,

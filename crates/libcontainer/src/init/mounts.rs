@@ -14,7 +14,7 @@ use super::attach::{
     propagation_change, push_attributes,
 };
 use super::cgroup_mounts::CgroupMount;
-use super::prepared::{self, Prepared};
+use super::prepared;
 use super::{copy_up, inherited, label};
 use crate::error::{Error, Result};
 use crate::plan::{Attributes, FilesystemOptions, Mount, MountKind, Propagation};
@@ -25,7 +25,8 @@ pub(super) struct Mounter<'a> {
     pub(super) root: &'a Root,
     /// Path of the root on the host.
     pub(super) rootfs: &'a Path,
-    pub(super) prepared: &'a Prepared,
+    /// Those of the bind mounts that are open already, by the number of the mount.
+    pub(super) sources: &'a [Option<OwnedFd>],
     pub(super) cgroup_views: &'a libcgroups::MountViews,
     pub(super) own_cgroup_namespace: bool,
     /// Whether the container has a user namespace that is not the runtime's.
@@ -103,19 +104,26 @@ impl Mounter<'_> {
     fn mount(&self, index: usize, entry: &Mount, late: &mut LateReadonly) -> Result<()> {
         match &entry.kind {
             MountKind::Bind { source, recursive, unnamed } => {
-                let tree = match self.prepared.mount_sources.get(index) {
-                    Some(Some(tree)) => tree
-                        .try_clone()
-                        .map_err(|error| Error::io("dup mount source", source, &error))?,
-                    _ => match prepared::inside(self.rootfs, source) {
-                        Some(below) => self.copy_of_own(below, source, *recursive)?,
-                        None => prepared::clone_source(source, *recursive)?,
-                    },
+                let opened = match self.sources.get(index) {
+                    Some(Some(tree)) => Some(
+                        tree.try_clone()
+                            .map_err(|error| Error::io("dup mount source", source, &error))?,
+                    ),
+                    _ => None,
                 };
-                if let (Some(_), Some(runtime)) = (&entry.ids, self.runtime) {
-                    runtime.map_ids(index, tree.as_fd())?;
+                if let Some(tree) = opened {
+                    let done = self.bind(index, entry, &tree, *unnamed);
+                    // A mount namespace that is pinned below the source; this process's own has none.
+                    let pinned = done.as_ref().err().and_then(Error::errno) == Some(Errno::ELOOP);
+                    if !pinned || self.runtime.is_none() {
+                        return done;
+                    }
                 }
-                self.bind(entry, &tree, *unnamed)
+                let tree = match prepared::inside(self.rootfs, source) {
+                    Some(below) => self.copy_of_own(below, source, *recursive)?,
+                    None => prepared::clone_source(source, *recursive)?,
+                };
+                self.bind(index, entry, &tree, *unnamed)
             }
             MountKind::Filesystem { fstype, source, options } => {
                 self.filesystem(entry, fstype, source, options, late)
@@ -139,7 +147,10 @@ impl Mounter<'_> {
             .map_err(|errno| Error::os("open mount source", source, errno))
     }
 
-    fn bind(&self, entry: &Mount, tree: &OwnedFd, mut unnamed: u64) -> Result<()> {
+    fn bind(&self, index: usize, entry: &Mount, tree: &OwnedFd, mut unnamed: u64) -> Result<()> {
+        if let (Some(_), Some(runtime)) = (&entry.ids, self.runtime) {
+            runtime.map_ids(index, tree.as_fd())?;
+        }
         if self.user_namespace {
             inherited::check(entry, tree)?;
             unnamed &= nix::libc::MOUNT_ATTR_NOSYMFOLLOW;

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
 
 use super::host::{facts, protect_descriptors, selinux_runs};
 use super::{Container, Runtime, not_running};
@@ -36,6 +37,12 @@ pub fn add_mounts(runtime: &Runtime, id: &str, document: &[u8]) -> Result<()> {
     };
     let mounts = plan::live_mounts(&list, &facts, user, &mut warnings).map_err(named)?;
     crate::remark(&warnings);
+    let deep = |mount: &Mount| matches!(mount.kind, MountKind::Bind { recursive: true, .. });
+    if mounts.iter().any(deep) {
+        // A copy of the mount namespace is without the namespaces that somebody has pinned to files, which
+        // could not be mounted in a newer one. Who may not have it goes on with what there is.
+        let _ = unshare(CloneFlags::CLONE_NEWNS);
+    }
     let mut mapper = MountIdMapper::new(pid);
     let sources = mounts.iter().map(|mount| source(mount, &mut mapper));
     let sources = sources.collect::<Result<Vec<_>>>()?;
