@@ -232,7 +232,20 @@ fn bind_rows(rows: &[BindRow], user_namespace: bool) {
         let target = format!("/m/{number}");
         bundle.push("/mounts", mount(&target, "bind", &source.to_string_lossy(), &options));
     }
+    let host = std::fs::read_to_string("/proc/self/mountinfo").expect("mountinfo");
     let output = bundle.run();
+    let below = |text: &str, place: &str| -> BTreeSet<String> {
+        let lines = text
+            .lines()
+            .filter(|line| line.split(' ').nth(4).is_some_and(|at| at.starts_with(place)));
+        lines
+            .flat_map(|line| line.split(' '))
+            .filter(|word| word.starts_with("shared:"))
+            .map(str::to_owned)
+            .collect()
+    };
+    let (theirs, ours) = (below(&host, &dir.to_string_lossy()), below(output.ok(), "/m/"));
+    assert!(!theirs.is_empty() && theirs.is_disjoint(&ours), "{theirs:?} {ours:?}");
     for (number, (options, _, own, below)) in rows.iter().enumerate() {
         check(output.ok(), &format!("/m/{number}"), *own, options);
         check(output.ok(), &format!("/m/{number}/below"), *below, options);

@@ -207,7 +207,17 @@ impl Mounter<'_> {
         let mut changes = Vec::new();
         push_attributes(&mut changes, entry.recursive_attributes, true);
         changes.extend(entry.propagation.iter().copied().map(propagation_change));
-        attach_with(tree.as_fd(), target.as_fd(), &changes, &entry.destination)?;
+        attach_with(tree.as_fd(), target.as_fd(), &changes, &entry.destination).map_err(
+            |error| {
+                // As mount(2) says it.
+                match (error.errno(), is_directory(&target)) {
+                    (Some(Errno::EINVAL), Ok(false)) => {
+                        Error::os("mount on", &entry.destination, Errno::ENOTDIR)
+                    }
+                    _ => error,
+                }
+            },
+        )?;
         if readonly_late {
             late.0.push(tree);
         }
@@ -234,9 +244,7 @@ impl Mounter<'_> {
     /// The destination of a bind mount: a directory for a directory, else a file.
     fn destination(&self, entry: &Mount, tree: &OwnedFd) -> Result<OwnedFd> {
         let fail = |errno| Error::os("create mount point", &entry.destination, errno);
-        let is_dir =
-            fstat(tree).map_err(fail)?.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits();
-        let target = if is_dir {
+        let target = if is_directory(tree).map_err(fail)? {
             self.root.make_dir(&entry.destination).map_err(fail)?
         } else {
             self.root.make_file(&entry.destination).map_err(|errno| match errno {
@@ -286,6 +294,10 @@ fn clear_unnamed(
         Err(Errno::EPERM) => Err(all(unnamed & NEW)),
         Err(_) => Err(all(unnamed & !NEW)),
     }
+}
+
+fn is_directory(file: &OwnedFd) -> nix::Result<bool> {
+    Ok(fstat(file)?.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits())
 }
 
 fn describe(entry: &Mount) -> String {
