@@ -329,3 +329,16 @@ fn what_cannot_be_mapped_says_why() {
     bundle.push("/mounts", tmpfs);
     bundle.run().exits(1).fails_with(&["only supported for bind-mounts"]);
 }
+
+/// By which containerd decides whether to give volumes to containers with a user namespace.
+#[test]
+fn features_tell_of_them() {
+    need_id_maps!();
+    let output = Bundle::new(&["true"]).call(&["features"]);
+    let features: Value = serde_json::from_str(output.ok()).expect("JSON");
+    assert_eq!(features["linux"]["mountExtensions"]["idmap"]["enabled"], true);
+    for word in ["idmap", "ridmap"] {
+        let words = features["mountOptions"].as_array().expect("mountOptions");
+        assert!(words.iter().any(|known| known == word), "{word}");
+    }
+}

@@ -338,8 +338,11 @@ impl Launch<'_> {
         loop {
             match launched.channel.receive(patience)? {
                 Report::MapIds { mount, tree, answer } => {
-                    let entry = self.plan.mounts.get(mount);
-                    answer.give(entry.map_or(Ok(()), |entry| mapper.apply(entry, tree.as_fd())));
+                    let done = match self.plan.mounts.get(mount) {
+                        Some(entry) => mapper.apply(entry, tree.as_fd()),
+                        None => Err(Error::message(format!("there is no mount {mount}"))),
+                    };
+                    answer.give(done);
                 }
                 Report::Hooks if awaits_hooks => {
                     awaits_hooks = false;
