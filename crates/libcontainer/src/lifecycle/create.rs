@@ -5,8 +5,8 @@ use libcgroups::{Cgroup, Layout, MountViews, Properties};
 use super::cgroup_error;
 use super::delete::{has_cgroup, run_poststop};
 use super::host::{
-    facts, listen_fds, pass_listen_fds, protect_descriptors, without_absent_modules,
-    without_absent_settings,
+    facts, listen_fds, pass_listen_fds, protect_descriptors, without_absent_label,
+    without_absent_modules, without_absent_settings,
 };
 use super::notify;
 use super::options::{CgroupManager, CreateOptions, Runtime, check_id};
@@ -77,6 +77,7 @@ impl<'a> Creation<'a> {
         plan.process
             .iter_mut()
             .for_each(|process| without_absent_modules(process, "/process", &mut notes));
+        without_absent_label(&mut plan.mount_label, &mut notes);
         if runtime.cgroup_manager != CgroupManager::Disabled {
             without_absent_settings(&plan.resources, "/linux/resources", &mut notes);
         }

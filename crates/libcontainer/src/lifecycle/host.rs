@@ -47,13 +47,12 @@ pub(super) fn without_absent_modules(process: &mut Process, pointer: &str, notes
         std::fs::read("/sys/module/apparmor/parameters/enabled")
             .is_ok_and(|text| text.starts_with(b"Y"))
     };
-    let selinux = || Path::new("/sys/fs/selinux/enforce").exists();
     if process.apparmor_profile.is_some() && !apparmor() {
         let text = "is ignored: AppArmor is not enabled";
         notes.add([format!("{pointer}/apparmorProfile: {text}")]);
         process.apparmor_profile = None;
     }
-    if process.selinux_label.is_some() && !selinux() {
+    if process.selinux_label.is_some() && !selinux_runs() {
         let text = "is ignored: SELinux is not enabled";
         notes.add([format!("{pointer}/selinuxLabel: {text}")]);
         process.selinux_label = None;
@@ -72,6 +71,19 @@ pub(super) fn without_absent_settings(limits: &Resources, pointer: &str, notes: 
             format!("{pointer}/memory/{name}: is ignored: cgroup v2 has no such setting")
         }));
     }
+}
+
+/// The same for the label of mounts.
+pub(super) fn without_absent_label(label: &mut Option<String>, notes: &mut Notes) {
+    if label.is_some() && !selinux_runs() {
+        notes.add(["/linux/mountLabel: is ignored: SELinux is not enabled".to_owned()]);
+        *label = None;
+    }
+}
+
+/// Whether this kernel runs SELinux.
+pub(super) fn selinux_runs() -> bool {
+    Path::new("/sys/fs/selinux/enforce").exists()
 }
 
 pub(super) fn facts(bundle: &Path) -> Result<HostFacts> {

@@ -42,10 +42,10 @@ pub const SECTIONS: &[Section] = &[
     Section { at: &["/root"], source: "config.md#root", fields: &[("path", Applied), ("readonly", Applied)] },
     Section { at: &["/mounts/[]"], source: "config.md#mounts", fields: &[
         ("destination", Applied), ("source", Applied), ("type", Applied), ("options", Applied),
-        ("uidMappings", UNSUPPORTED), ("gidMappings", UNSUPPORTED),
+        ("uidMappings", Applied), ("gidMappings", Applied),
     ] },
     Section { at: &["/mounts/[]/uidMappings/[]", "/mounts/[]/gidMappings/[]"], source: "config.md#posix-platform-mounts", fields: &[
-        ("containerID", UNSUPPORTED), ("hostID", UNSUPPORTED), ("size", UNSUPPORTED),
+        ("containerID", Applied), ("hostID", Applied), ("size", Applied),
     ] },
     Section { at: &["/process"], source: "config.md#process", fields: &[
         ("terminal", Applied), ("consoleSize", Applied), ("cwd", Applied), ("env", Applied), ("args", Applied),
@@ -92,7 +92,7 @@ pub const SECTIONS: &[Section] = &[
         ("devices", Applied), ("netDevices", UNSUPPORTED), ("cgroupsPath", Applied), ("resources", Applied),
         ("intelRdt", UNSUPPORTED), ("memoryPolicy", UNSUPPORTED), ("sysctl", Applied), ("seccomp", Applied),
         ("rootfsPropagation", Applied), ("maskedPaths", Applied), ("readonlyPaths", Applied),
-        ("mountLabel", Ignored("SELinux is not supported")), ("personality", Applied),
+        ("mountLabel", Applied), ("personality", Applied),
     ] },
     Section { at: &["/linux/namespaces/[]"], source: "config-linux.md#namespaces", fields: &[("type", Applied), ("path", Applied)] },
     Section { at: &["/linux/uidMappings/[]", "/linux/gidMappings/[]"], source: "config-linux.md#user-namespace-mappings", fields: &[

@@ -128,8 +128,8 @@ fn no_root(plan: &Namespaces) -> Option<Fault> {
 }
 
 fn user(linux: &Linux, plan: &mut Namespaces, warnings: &mut Vec<String>) -> Result<()> {
-    plan.uid_maps = mappings("uidMappings", linux.uid_mappings())?;
-    plan.gid_maps = mappings("gidMappings", linux.gid_mappings())?;
+    plan.uid_maps = mappings("/linux/uidMappings", linux.uid_mappings())?;
+    plan.gid_maps = mappings("/linux/gidMappings", linux.gid_mappings())?;
     keep(USER_RULES, plan, "/linux")?;
     // Engines write both. Whether they agree is seen when the namespace is opened.
     let joined = matches!(plan.user, Namespace::Join(_));
