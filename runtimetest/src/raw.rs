@@ -53,6 +53,14 @@ pub(crate) fn sched_attr() -> Result<SchedAttr, i32> {
     })
 }
 
+/// Mode with flags, and the first 64 nodes; get_mempolicy(2) of this process.
+pub(crate) fn memory_policy() -> Result<(u32, u64), i32> {
+    let (mut mode, mut nodes) = (0_u32, [0_u64; 16]);
+    let mode_at = (&raw mut mode) as i64;
+    syscall(libc::SYS_get_mempolicy, [mode_at, nodes.as_mut_ptr() as i64, 1025, 0, 0])?;
+    Ok((mode, nodes[0]))
+}
+
 /// Names of all BPF programs that the kernel holds; bpf(2), for root.
 pub(crate) fn bpf_program_names() -> Result<Vec<String>, i32> {
     const NEXT_ID: i64 = 11;

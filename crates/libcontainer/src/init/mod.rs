@@ -167,6 +167,7 @@ fn set_up(
         keep,
         filter: context.prepared.filter.as_ref(),
         personality: plan.personality,
+        memory_policy: plan.memory_policy.as_ref(),
         preserve_fds: context.options.preserve_fds,
         // The first process of a container has none of its own.
         affinity: CpuAffinity::default(),

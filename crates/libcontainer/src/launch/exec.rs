@@ -102,6 +102,7 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
                 in_user_namespace: all.contains(CloneFlags::CLONE_NEWUSER),
                 preserve_fds: launch.preserve_fds,
                 personality: launch.defaults.personality,
+                memory_policy: launch.defaults.memory_policy.as_ref(),
             };
             run_exec(&context, &child)
         }

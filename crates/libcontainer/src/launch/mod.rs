@@ -307,6 +307,7 @@ impl Launch<'_> {
             process: self.plan.process.clone(),
             new_keyring: self.options.new_keyring,
             personality: self.plan.personality,
+            memory_policy: self.plan.memory_policy.clone(),
             listener: seccomp.and_then(|profile| {
                 let metadata = profile.listener_metadata.clone().unwrap_or_default();
                 profile.listener_path.clone().map(|path| (path, metadata))

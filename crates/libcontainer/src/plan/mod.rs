@@ -6,6 +6,7 @@
 //! the launch.
 
 mod affinity;
+mod bitmap;
 mod capabilities;
 mod cgroup;
 mod check;
@@ -14,6 +15,7 @@ mod devices;
 mod facts;
 mod hooks;
 mod idmap;
+mod memory_policy;
 mod model;
 mod mount_options;
 mod mounts;
@@ -99,6 +101,10 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
             linux.and_then(|linux| linux.personality().as_ref()),
             &mut warnings,
         ),
+        memory_policy: linux
+            .and_then(|linux| linux.memory_policy().as_ref())
+            .map(memory_policy::memory_policy)
+            .transpose()?,
         annotations: spec.annotations().clone().unwrap_or_default().into_iter().collect(),
         namespaces,
         warnings,

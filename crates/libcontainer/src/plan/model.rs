@@ -47,6 +47,8 @@ pub struct Plan {
     pub seccomp: Option<seccomp::Profile>,
     /// `linux.personality` as the argument of personality(2).
     pub personality: Option<u64>,
+    /// `linux.memoryPolicy`
+    pub memory_policy: Option<MemoryPolicy>,
     /// `annotations`.
     pub annotations: BTreeMap<String, String>,
     /// What was passed over, for the log; each names its place in config.json.
@@ -290,6 +292,15 @@ pub struct CpuAffinity {
     pub initial: Option<Vec<u64>>,
     /// From then on.
     pub last: Option<Vec<u64>>,
+}
+
+/// Arguments of set_mempolicy(2).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryPolicy {
+    /// `MPOL_*` with `MPOL_F_*`.
+    pub mode: u32,
+    /// Memory node N in bit N % 64 of word N / 64; empty for none.
+    pub nodes: Vec<u64>,
 }
 
 /// The five capability sets as bit masks, bit N for capability N of capabilities(7).

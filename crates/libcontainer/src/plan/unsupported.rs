@@ -10,7 +10,6 @@ type Section = (&'static str, fn(&Linux) -> bool);
 const LINUX: &[Section] = &[
     ("/linux/netDevices", |linux| linux.net_devices().as_ref().is_some_and(|map| !map.is_empty())),
     ("/linux/intelRdt", |linux| linux.intel_rdt().is_some()),
-    ("/linux/memoryPolicy", |linux| linux.memory_policy().is_some()),
 ];
 
 /// Refuses sections of `linux`.

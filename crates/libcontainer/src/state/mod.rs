@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use libcgroups::{Access, DeviceKind, DeviceRule};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Hook, Process};
+use crate::plan::{Hook, MemoryPolicy, Process};
 
 pub(crate) use dir::{StateDir, replace};
 pub(crate) use exit::ExitWatch;
@@ -104,6 +104,9 @@ pub(crate) struct ExecDefaults {
     pub new_keyring: bool,
     /// `linux.personality`
     pub personality: Option<u64>,
+    /// `linux.memoryPolicy`
+    #[serde(default)]
+    pub memory_policy: Option<MemoryPolicy>,
     /// `listenerPath` and `listenerMetadata` of the seccomp filter.
     pub listener: Option<(String, String)>,
 }

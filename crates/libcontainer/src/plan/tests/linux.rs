@@ -141,7 +141,6 @@ fn the_rest_of_linux() {
     for (member, value) in [
         ("netDevices", json!({"eth0": {}})),
         ("intelRdt", json!({"closID": "x"})),
-        ("memoryPolicy", json!({"mode": "MPOL_LOCAL"})),
     ] {
         let at = format!("/linux/{member}");
         bad(&at, value, &at, &format!("{member} is not supported"));
@@ -174,4 +173,37 @@ fn covered_paths_are_covered_once() {
     let plan = good(&[("/linux/maskedPaths", paths.clone()), ("/linux/readonlyPaths", paths)]);
     let want = [PathBuf::from("/proc/kcore"), "/proc/keys".into()];
     assert_eq!((&plan.masked_paths[..], &plan.readonly_paths[..]), (&want[..], &want[..]));
+}
+
+#[test]
+fn memory_policy() {
+    let pointer = "/linux/memoryPolicy";
+    let policy = |value| good(&[(pointer, value)]).memory_policy.expect("a policy");
+    let flags = json!(["MPOL_F_STATIC_NODES", "MPOL_F_NUMA_BALANCING"]);
+    for (value, mode, nodes) in [
+        (json!({"mode": "MPOL_DEFAULT"}), 0, vec![]),
+        (json!({"mode": "MPOL_PREFERRED"}), 1, vec![]),
+        (json!({"mode": "MPOL_PREFERRED", "nodes": "1"}), 1, vec![2]),
+        (json!({"mode": "MPOL_BIND", "nodes": "0,64", "flags": flags}), 0xa002, vec![1, 1]),
+        (json!({"mode": "MPOL_INTERLEAVE", "nodes": "0-3"}), 3, vec![15]),
+        (json!({"mode": "MPOL_LOCAL", "nodes": ""}), 4, vec![]),
+        (json!({"mode": "MPOL_PREFERRED_MANY", "nodes": "2"}), 5, vec![4]),
+        (json!({"mode": "MPOL_WEIGHTED_INTERLEAVE", "nodes": "0"}), 6, vec![1]),
+        (json!({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_RELATIVE_NODES"]}), 0x4002, vec![1]),
+    ] {
+        assert_eq!(policy(value), MemoryPolicy { mode, nodes });
+    }
+    let at = "/linux/memoryPolicy/nodes";
+    for (value, words) in [
+        (json!({"mode": "MPOL_DEFAULT", "nodes": "0-7"}), "mode requires 0 nodes but got 8"),
+        (json!({"mode": "MPOL_LOCAL", "nodes": "0"}), "mode requires 0 nodes but got 1"),
+        (json!({"mode": "MPOL_BIND"}), "requires at least one node"),
+        (json!({"mode": "MPOL_INTERLEAVE", "nodes": ""}), "requires at least one node"),
+        (json!({"mode": "MPOL_PREFERRED_MANY"}), "requires at least one node"),
+        (json!({"mode": "MPOL_WEIGHTED_INTERLEAVE"}), "requires at least one node"),
+        (json!({"mode": "MPOL_BIND", "nodes": "0-9876543210"}), "invalid memory policy node"),
+        (json!({"mode": "MPOL_BIND", "nodes": "x"}), "invalid memory policy node"),
+    ] {
+        bad(pointer, value, at, words);
+    }
 }
