@@ -4,6 +4,7 @@
 mod exec;
 mod handover;
 mod namespaces;
+mod net_devices;
 mod visit;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -193,7 +194,10 @@ impl Launch<'_> {
         let cgroup_first =
             by_systemd || (namespaces.cgroup == Namespace::New && entrance.lacks_v2(in_v2));
         // Files in /proc/PID are closed to the unprivileged once the process has protected itself.
-        self.options.wait_first = namespaces.user == Namespace::New || cgroup_first || unprivileged;
+        // And sysctls of network devices can only be set once they are there.
+        let devices_first = !self.plan.net_devices.is_empty();
+        self.options.wait_first =
+            namespaces.user == Namespace::New || cgroup_first || unprivileged || devices_first;
         let filter = prepared.filter.clone();
         let (pid, pidfd) = match cloned {
             Cloned::Parent { pid, pidfd } => (pid, pidfd),
@@ -249,6 +253,7 @@ impl Launch<'_> {
             handover::write_oom_score_adj(&pid.to_string(), adjust)?;
         }
         self.enter_cgroup(state, pid, in_v2)?;
+        net_devices::move_all(&self.plan.net_devices, pid)?;
         if self.options.wait_first {
             launched.go()?;
         }

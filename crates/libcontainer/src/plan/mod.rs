@@ -20,6 +20,7 @@ mod model;
 mod mount_options;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod oci_version;
 mod paths;
 mod personality;
@@ -101,6 +102,11 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
             linux.and_then(|linux| linux.personality().as_ref()),
             &mut warnings,
         ),
+        net_devices: net_devices::net_devices(
+            linux.and_then(|linux| linux.net_devices().as_ref()),
+            &namespaces,
+            facts,
+        )?,
         memory_policy: linux
             .and_then(|linux| linux.memory_policy().as_ref())
             .map(memory_policy::memory_policy)

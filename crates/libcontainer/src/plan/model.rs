@@ -47,6 +47,8 @@ pub struct Plan {
     pub seccomp: Option<seccomp::Profile>,
     /// `linux.personality` as the argument of personality(2).
     pub personality: Option<u64>,
+    /// `linux.netDevices`, by their names on the host.
+    pub net_devices: Vec<NetDevice>,
     /// `linux.memoryPolicy`
     pub memory_policy: Option<MemoryPolicy>,
     /// `annotations`.
@@ -292,6 +294,22 @@ pub struct CpuAffinity {
     pub initial: Option<Vec<u64>>,
     /// From then on.
     pub last: Option<Vec<u64>>,
+}
+
+/// A network device that moves to the container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetDevice {
+    /// What it is called on the host.
+    pub host: String,
+    /// What it is to be called in the container; `%d` stands for the first free number.
+    pub name: String,
+}
+
+impl NetDevice {
+    /// Whether the kernel chooses a part of the name.
+    pub fn is_template(&self) -> bool {
+        self.name.contains('%')
+    }
 }
 
 /// Arguments of set_mempolicy(2).

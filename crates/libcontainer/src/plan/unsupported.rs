@@ -8,7 +8,6 @@ use crate::error::{Error, Result};
 type Section = (&'static str, fn(&Linux) -> bool);
 
 const LINUX: &[Section] = &[
-    ("/linux/netDevices", |linux| linux.net_devices().as_ref().is_some_and(|map| !map.is_empty())),
     ("/linux/intelRdt", |linux| linux.intel_rdt().is_some()),
 ];
 

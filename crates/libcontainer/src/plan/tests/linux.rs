@@ -139,7 +139,6 @@ fn the_rest_of_linux() {
     warns(&plan, "/linux/mountLabel: ignored");
     bad("/linux/cgroupsPath", json!("a\0"), "/linux/cgroupsPath", "null byte");
     for (member, value) in [
-        ("netDevices", json!({"eth0": {}})),
         ("intelRdt", json!({"closID": "x"})),
     ] {
         let at = format!("/linux/{member}");
@@ -206,4 +205,44 @@ fn memory_policy() {
     ] {
         bad(pointer, value, at, words);
     }
+}
+
+#[test]
+fn net_devices() {
+    let net = ("/linux/namespaces/2", json!({"type": "network"}));
+    let with = |value| [net.clone(), ("/linux/netDevices", value)];
+    let pairs = |value| -> Vec<(String, String)> {
+        good(&with(value)).net_devices.into_iter().map(|one| (one.host, one.name)).collect()
+    };
+    let pair = |host: &str, name: &str| (host.to_owned(), name.to_owned());
+    assert_eq!(pairs(json!({})), []);
+    assert_eq!(
+        pairs(json!({"b": {"name": "a"}, "a": {"name": "b"}, "c": {}, "d": {"name": ""}})),
+        [pair("a", "b"), pair("b", "a"), pair("c", "c"), pair("d", "d")]
+    );
+    let templates = json!({"a": {"name": "net%d"}, "b": {"name": "net%d"}});
+    assert_eq!(pairs(templates), [pair("a", "net%d"), pair("b", "net%d")]);
+    assert_eq!(pairs(json!({"0123456789abcde": {}})).len(), 1);
+
+    let one = json!({"eth0": {}});
+    bad("/linux/netDevices", one.clone(), "/linux/netDevices", "without a NET namespace");
+    let rootless = HostFacts { euid: 1000, ..facts() };
+    let user = user_with(json!([map(0, 1000, 1)]), json!([map(0, 1000, 1)]));
+    let mut changes = user.clone();
+    changes.push(("/linux/namespaces/3", json!({"type": "network"})));
+    changes.push(("/linux/netDevices", one));
+    bad_with(&changes, &rootless, "/linux/netDevices", "not supported for rootless");
+    for name in ["", ".", "..", "a/b", "a:b", "a b", "a\tb", "0123456789abcdef", "a%d", "a\0"] {
+        let at = format!("/linux/netDevices/{}", name.replace('/', "~1"));
+        bad_with(&with(json!({name: {}})), &facts(), &at, "invalid network device name");
+    }
+    for name in [".", "..", "a/b", "a:b", "a b", "0123456789abcdef", "a%", "a%s", "%d%d", "a\0"] {
+        let device = json!({"eth0": {"name": name}});
+        let at = "/linux/netDevices/eth0/name";
+        bad_with(&with(device), &facts(), at, "invalid network device name");
+    }
+    let same = json!({"a": {"name": "x"}, "b": {"name": "x"}});
+    bad_with(&with(same), &facts(), "/linux/netDevices/b", "same name");
+    let same = json!({"a": {"name": "b"}, "b": {}});
+    bad_with(&with(same), &facts(), "/linux/netDevices/b", "same name");
 }
