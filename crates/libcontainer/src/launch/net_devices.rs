@@ -105,10 +105,17 @@ impl Mover {
         // it is found again.
         let unique = format!("onggi-{:x}", std::process::id());
         let name = if device.is_template() { &unique } else { &device.name };
-        self.host
-            .move_to(before.index, self.target.as_fd(), name)
-            .map_err(|errno| fail(device, "move", errno))?;
-        let index = self.inside.link(name).map_err(|errno| fail(device, "find again", errno))?.index;
+        if let Err(errno) = self.host.move_to(before.index, self.target.as_fd(), name) {
+            // Somebody may have taken the new name just now: then it has gone over under its own.
+            if let Ok(link) = self.inside.link(&before.name)
+                && self.host.link(&before.name) == Err(Errno::ENODEV)
+            {
+                self.bring_back(&Moved { before, addresses, index: link.index });
+            }
+            return Err(fail(device, "move", errno));
+        }
+        let index =
+            self.inside.link(name).map_err(|errno| fail(device, "find again", errno))?.index;
         let moved = Moved { before, addresses, index };
         self.set_up(device, &moved).inspect_err(|_| self.bring_back(&moved))?;
         Ok(moved)
@@ -118,7 +125,9 @@ impl Mover {
     fn set_up(&self, device: &NetDevice, moved: &Moved) -> Result<()> {
         let index = moved.index;
         if device.is_template() {
-            self.inside.rename(index, &device.name).map_err(|errno| fail(device, "rename", errno))?;
+            self.inside
+                .rename(index, &device.name)
+                .map_err(|errno| fail(device, "rename", errno))?;
         }
         let now = self.inside.link_by_index(index);
         let now = now.map_err(|errno| fail(device, "find again", errno))?;

@@ -7,9 +7,7 @@ use crate::error::{Error, Result};
 /// A section that is not there yet: where it stands, and whether a document uses it.
 type Section = (&'static str, fn(&Linux) -> bool);
 
-const LINUX: &[Section] = &[
-    ("/linux/intelRdt", |linux| linux.intel_rdt().is_some()),
-];
+const LINUX: &[Section] = &[("/linux/intelRdt", |linux| linux.intel_rdt().is_some())];
 
 /// Refuses sections of `linux`.
 pub(super) fn refuse(spec: &Spec) -> Result<()> {

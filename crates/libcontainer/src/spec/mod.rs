@@ -127,8 +127,7 @@ impl Fault {
         let full = error.to_string();
         let tail = format!(" at line {line} column {column}");
         // In broken JSON there is no reliable path.
-        let pointer =
-            error.is_data().then(|| locate::pointer_at(text, offset(text, line, column)));
+        let pointer = error.is_data().then(|| locate::pointer_at(text, offset(text, line, column)));
         let words = pointer.as_deref().and_then(known_words).unwrap_or_default();
         let plain = full.strip_suffix(&tail).unwrap_or(&full);
         Self { position: Some((line, column)), text: format!("{words}{plain}"), pointer }

@@ -63,12 +63,19 @@ impl Address {
     }
 
     /// The request that sets it on device `index`.
-    pub(super) fn request(&self, index: u32, names: (&str, &str), kind: u16, flags: u16) -> Request {
+    pub(super) fn request(
+        &self,
+        index: u32,
+        names: (&str, &str),
+        kind: u16,
+        flags: u16,
+    ) -> Request {
         let settable = self.flags & SETTABLE;
         let [low, ..] = settable.to_le_bytes();
         let mut body = vec![self.family, self.prefix, low, self.scope];
         body.extend_from_slice(&index.to_ne_bytes());
-        let request = Request::new(kind, flags, &body).attribute(IFA_FLAGS, &settable.to_ne_bytes());
+        let request =
+            Request::new(kind, flags, &body).attribute(IFA_FLAGS, &settable.to_ne_bytes());
         self.values.iter().fold(request, |request, (kind, value)| match *kind {
             IFA_LABEL => match self.label(value, names.0, names.1) {
                 Some(label) => request.name(IFA_LABEL, &label),
@@ -86,9 +93,8 @@ mod tests {
 
     fn body(flags: u8, scope: u8, attributes: &[(u16, &[u8])]) -> Vec<u8> {
         let start = [&[2, 24, flags, scope][..], &7_u32.to_ne_bytes()].concat();
-        let request = attributes
-            .iter()
-            .fold(Request::new(20, 0, &start), |request, (kind, value)| {
+        let request =
+            attributes.iter().fold(Request::new(20, 0, &start), |request, (kind, value)| {
                 request.attribute(*kind, value)
             });
         let bytes = request.finish(0);
@@ -99,7 +105,8 @@ mod tests {
     fn which_are_kept() {
         let kept = |flags, scope, wide: Option<u32>| {
             let wide = wide.map(u32::to_ne_bytes);
-            let list: Vec<(u16, &[u8])> = wide.iter().map(|value| (IFA_FLAGS, &value[..])).collect();
+            let list: Vec<(u16, &[u8])> =
+                wide.iter().map(|value| (IFA_FLAGS, &value[..])).collect();
             Address::parse(&body(flags, scope, &list)).expect("parse").1.is_permanent_and_global()
         };
         assert!(kept(0x80, 0, None));
@@ -130,7 +137,8 @@ mod tests {
         let (index, again) = Address::parse(message.body).expect("parse");
         assert_eq!(index, 9);
         assert_eq!((again.family, again.prefix, again.scope, again.flags), (2, 24, 0, 0x200));
-        let value = |kind| again.values.iter().find(|(one, _)| *one == kind).map(|(_, v)| v.clone());
+        let value =
+            |kind| again.values.iter().find(|(one, _)| *one == kind).map(|(_, v)| v.clone());
         assert_eq!(value(IFA_LOCAL), Some(vec![10, 0, 0, 2]));
         assert_eq!(value(IFA_ADDRESS), Some(vec![10, 0, 0, 1]));
         assert_eq!(value(IFA_LABEL), Some(b"net1:a\0".to_vec()));

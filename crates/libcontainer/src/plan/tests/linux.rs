@@ -138,9 +138,7 @@ fn the_rest_of_linux() {
     warns(&plan, "/linux/personality/flags: ignoring unsupported");
     warns(&plan, "/linux/mountLabel: ignored");
     bad("/linux/cgroupsPath", json!("a\0"), "/linux/cgroupsPath", "null byte");
-    for (member, value) in [
-        ("intelRdt", json!({"closID": "x"})),
-    ] {
+    for (member, value) in [("intelRdt", json!({"closID": "x"}))] {
         let at = format!("/linux/{member}");
         bad(&at, value, &at, &format!("{member} is not supported"));
     }
@@ -188,7 +186,11 @@ fn memory_policy() {
         (json!({"mode": "MPOL_LOCAL", "nodes": ""}), 4, vec![]),
         (json!({"mode": "MPOL_PREFERRED_MANY", "nodes": "2"}), 5, vec![4]),
         (json!({"mode": "MPOL_WEIGHTED_INTERLEAVE", "nodes": "0"}), 6, vec![1]),
-        (json!({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_RELATIVE_NODES"]}), 0x4002, vec![1]),
+        (
+            json!({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_RELATIVE_NODES"]}),
+            0x4002,
+            vec![1],
+        ),
     ] {
         assert_eq!(policy(value), MemoryPolicy { mode, nodes });
     }
