@@ -3,6 +3,7 @@
 
 mod exec;
 mod handover;
+mod id_maps;
 mod namespaces;
 mod net_devices;
 mod visit;
@@ -247,7 +248,7 @@ impl Launch<'_> {
         state.init = Some(InitProcess::of(pid).map_err(fail)?);
         self.dir.save(state)?;
         if self.plan.namespaces.user == Namespace::New {
-            namespaces::write_id_maps(pid, &self.plan.namespaces)?;
+            id_maps::write_id_maps(pid, &self.plan.namespaces)?;
         }
         if let Some(adjust) = self.plan.process.as_ref().and_then(|process| process.oom_score_adj) {
             handover::write_oom_score_adj(&pid.to_string(), adjust)?;
@@ -292,7 +293,7 @@ impl Launch<'_> {
             return Ok(());
         };
         let own = nix::unistd::geteuid().as_raw();
-        let host = namespaces::host_uid(pid, user, &self.plan.namespaces)?;
+        let host = id_maps::host_uid(pid, user, &self.plan.namespaces)?;
         // What we made is ours already.
         let Some(owner) = host.filter(|owner| *owner != own) else { return Ok(()) };
         match cgroup.delegate(owner) {

@@ -13,7 +13,7 @@ use sys::clone::{Cloned, clone3, exit_now};
 
 use crate::error::{Error, Result};
 use crate::init::CLONE_NEWTIME;
-use crate::plan::{IdMap, Namespace, Namespaces, TimeOffset, host_id};
+use crate::plan::{Namespace, Namespaces, TimeOffset};
 
 /// Kind of namespace: its name in /proc/PID/ns, its flag, and where the plan has it.
 struct Kind {
@@ -56,28 +56,6 @@ pub(crate) fn foreign(namespaces: &Namespaces) -> i32 {
         .chain([mount, user])
         .filter(|(kind, _)| **kind != Namespace::Inherit)
         .fold(0, |bits, (_, flag)| bits | flag)
-}
-
-/// The user outside for `uid` of the container with first process `pid`; `None` when there is none.
-pub(super) fn host_uid(pid: i32, uid: u32, namespaces: &Namespaces) -> Result<Option<u32>> {
-    match namespaces.user {
-        Namespace::Inherit => Ok(Some(uid)),
-        Namespace::New => Ok(host_id(uid, &namespaces.uid_maps)),
-        Namespace::Join(_) => {
-            let path = format!("/proc/{pid}/uid_map");
-            let text = std::fs::read_to_string(&path);
-            let text = text.map_err(|error| Error::io("read", &path, &error))?;
-            let maps: Vec<IdMap> = text.lines().filter_map(id_map).collect();
-            Ok(host_id(uid, &maps))
-        }
-    }
-}
-
-/// A line of uid_map.
-fn id_map(line: &str) -> Option<IdMap> {
-    let mut numbers = line.split_whitespace().map(|number| number.parse().ok());
-    let (container, host, size) = (numbers.next()??, numbers.next()??, numbers.next()??);
-    Some(IdMap { container, host, size })
 }
 
 /// Opens a namespace by path.
@@ -288,28 +266,4 @@ fn pid_of(pidfd: &OwnedFd) -> Result<i32> {
         .find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
         .filter(|pid| *pid > 0)
         .ok_or_else(|| Error::message("container process is gone"))
-}
-
-/// Writes the id maps of process `pid`.
-pub(crate) fn write_id_maps(pid: i32, namespaces: &Namespaces) -> Result<()> {
-    let write = |file: &str, text: &str| {
-        let path = format!("/proc/{pid}/{file}");
-        std::fs::write(&path, text).map_err(|error| Error::io("write", &path, &error))
-    };
-    if !nix::unistd::geteuid().is_root() {
-        // Without it a user may not map groups; see user_namespaces(7).
-        write("setgroups", "deny")?;
-    }
-    let hint = |error: Error| match error.errno() {
-        Some(Errno::EPERM) => Error::message(format!(
-            "{error}: without privileges only the caller's own ids can be mapped, one each"
-        )),
-        _ => error,
-    };
-    write("gid_map", &lines(&namespaces.gid_maps)).map_err(hint)?;
-    write("uid_map", &lines(&namespaces.uid_maps)).map_err(hint)
-}
-
-fn lines(maps: &[IdMap]) -> String {
-    maps.iter().map(|map| format!("{} {} {}\n", map.container, map.host, map.size)).collect()
 }
