@@ -183,6 +183,8 @@ fn place(
         join_v2(cgroup, launch.state.init.filter(|_| launch.follow_init), pid)
             .map_err(|error| error.context(&format!("adding pid {pid} to cgroups")))?;
     }
+    let group = launch.state.rdt.as_ref();
+    group.map_or(Ok(()), |group| group.join_if_there(launched.pid))?;
     if wait_first {
         launched.go()?;
     }

@@ -254,6 +254,7 @@ impl Launch<'_> {
             handover::write_oom_score_adj(&pid.to_string(), adjust)?;
         }
         self.enter_cgroup(state, pid, in_v2)?;
+        state.rdt.as_ref().map_or(Ok(()), |group| group.join(pid))?;
         net_devices::move_all(&self.plan.net_devices, pid)?;
         if self.options.wait_first {
             launched.go()?;

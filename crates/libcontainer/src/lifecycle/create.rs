@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::init::InitOptions;
 use crate::launch::{Launch, Launched, foreign_namespaces, send_pidfd, write_pid_file};
 use crate::plan::{self, Namespace, Plan};
+use crate::rdt::Group;
 use crate::spec;
 use crate::state::{FORMAT, InitProcess, State, StateDir, device_digest};
 
@@ -107,6 +108,9 @@ impl<'a> Creation<'a> {
                 creation.state.cgroup = None;
                 return Err(cgroup_error(error));
             }
+            if let (Some(group), Some(rdt)) = (&creation.state.rdt, &creation.plan.intel_rdt) {
+                group.make(rdt)?;
+            }
             // Only now it is known which hierarchies have a directory of the container's.
             let views = match (&creation.state.cgroup, &creation.layout) {
                 (Some(cgroup), Some(layout)) => cgroup.mount_views(layout),
@@ -168,6 +172,7 @@ impl<'a> Creation<'a> {
         if let Some(launched) = &self.launched {
             launched.kill();
         }
+        let _ = self.state.rdt.as_ref().map(Group::remove);
         // What is left then is found by `delete --force`, for the state stays too.
         let has_cgroup = has_cgroup(&self.state);
         if let Some(cgroup) = self.state.cgroup.as_mut().filter(|_| has_cgroup)
@@ -246,6 +251,7 @@ fn state(plan: &Plan, id: &str, cgroup: Option<Cgroup>) -> Result<State> {
         creator: Some(creator),
         init: None,
         cgroup,
+        rdt: plan.intel_rdt.as_ref().map(|rdt| Group::resolve(rdt, id)).transpose()?,
         devices: Some(device_digest(&plan.resources.devices)),
         memory: (plan.resources.memory.limit, plan.resources.memory.swap),
         namespaces: foreign_namespaces(&plan.namespaces),

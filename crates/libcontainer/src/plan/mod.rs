@@ -15,6 +15,7 @@ mod devices;
 mod facts;
 mod hooks;
 mod idmap;
+mod intel_rdt;
 mod memory_policy;
 mod model;
 mod mount_options;
@@ -58,7 +59,6 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
     let mut warnings = Vec::new();
     let linux = spec.linux().as_ref();
     oci_version::check(spec.version())?;
-    unsupported::refuse(spec)?;
     let namespaces = namespaces::namespaces(linux, facts, &mut warnings)?;
     let process = match spec.process() {
         Some(given) => {
@@ -102,6 +102,10 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
             linux.and_then(|linux| linux.personality().as_ref()),
             &mut warnings,
         ),
+        intel_rdt: linux
+            .and_then(|linux| linux.intel_rdt().as_ref())
+            .map(|given| intel_rdt::intel_rdt(given, &mut warnings))
+            .transpose()?,
         net_devices: net_devices::net_devices(
             linux.and_then(|linux| linux.net_devices().as_ref()),
             &namespaces,

@@ -47,6 +47,8 @@ pub struct Plan {
     pub seccomp: Option<seccomp::Profile>,
     /// `linux.personality` as the argument of personality(2).
     pub personality: Option<u64>,
+    /// `linux.intelRdt`
+    pub intel_rdt: Option<IntelRdt>,
     /// `linux.netDevices`, by their names on the host.
     pub net_devices: Vec<NetDevice>,
     /// `linux.memoryPolicy`
@@ -294,6 +296,21 @@ pub struct CpuAffinity {
     pub initial: Option<Vec<u64>>,
     /// From then on.
     pub last: Option<Vec<u64>>,
+}
+
+/// A class of service of the resctrl file system.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IntelRdt {
+    /// `closID`; `/` is the default class. `None` is one of the container's own, called by its id.
+    pub clos_id: Option<String>,
+    /// `l3CacheSchema`
+    pub l3_cache: Option<String>,
+    /// `memBwSchema`
+    pub memory_bandwidth: Option<String>,
+    /// `schemata`, lines to be written last.
+    pub schemata: Vec<String>,
+    /// `enableMonitoring`: a monitoring group of the container's own.
+    pub monitoring: bool,
 }
 
 /// A network device that moves to the container.

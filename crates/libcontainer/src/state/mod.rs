@@ -54,6 +54,9 @@ pub(crate) struct State {
     pub init: Option<InitProcess>,
     /// Where its cgroups are; written before they are made. Absent when cgroups are not managed.
     pub cgroup: Option<libcgroups::Cgroup>,
+    /// Its class of service; written before it is made. Absent when config.json asks for none.
+    #[serde(default)]
+    pub rdt: Option<crate::rdt::Group>,
     /// [`device_digest`] of the device rules in force; absent when that is not sure.
     #[serde(default)]
     pub devices: Option<u64>,

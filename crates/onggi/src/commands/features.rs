@@ -111,9 +111,9 @@ fn linux() -> Linux {
         seccomp: seccomp(),
         apparmor: Enabled { enabled: false },
         selinux: Enabled { enabled: false },
-        intel_rdt: Enabled { enabled: false },
+        intel_rdt: Enabled { enabled: true },
         mount_extensions: MountExtensions { idmap: Enabled { enabled: false } },
-        net_devices: Enabled { enabled: false },
+        net_devices: Enabled { enabled: true },
     }
 }
 

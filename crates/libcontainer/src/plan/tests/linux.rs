@@ -138,10 +138,6 @@ fn the_rest_of_linux() {
     warns(&plan, "/linux/personality/flags: ignoring unsupported");
     warns(&plan, "/linux/mountLabel: ignored");
     bad("/linux/cgroupsPath", json!("a\0"), "/linux/cgroupsPath", "null byte");
-    for (member, value) in [("intelRdt", json!({"closID": "x"}))] {
-        let at = format!("/linux/{member}");
-        bad(&at, value, &at, &format!("{member} is not supported"));
-    }
 }
 
 #[test]
@@ -247,4 +243,41 @@ fn net_devices() {
     bad_with(&with(same), &facts(), "/linux/netDevices/b", "same name");
     let same = json!({"a": {"name": "b"}, "b": {}});
     bad_with(&with(same), &facts(), "/linux/netDevices/b", "same name");
+}
+
+#[test]
+fn intel_rdt() {
+    let plan = good(&[(
+        "/linux/intelRdt",
+        json!({
+            "closID": "gold", "l3CacheSchema": "L3:0=f", "memBwSchema": "MB:0=20",
+            "schemata": ["L2:0=3", ""], "enableMonitoring": true,
+        }),
+    )]);
+    let want = IntelRdt {
+        clos_id: Some("gold".into()),
+        l3_cache: Some("L3:0=f".into()),
+        memory_bandwidth: Some("MB:0=20".into()),
+        schemata: vec!["L2:0=3".into()],
+        monitoring: true,
+    };
+    assert_eq!(plan.intel_rdt, Some(want));
+    assert_eq!(good(&[("/linux/intelRdt", json!({}))]).intel_rdt, Some(IntelRdt::default()));
+    let root = good(&[("/linux/intelRdt", json!({"closID": "/"}))]).intel_rdt;
+    assert_eq!(root.and_then(|rdt| rdt.clos_id).as_deref(), Some("/"));
+    let odd = json!({"l3CacheSchema": "L3CODE:0=f\nL3DATA:0=f"});
+    warns(&good(&[("/linux/intelRdt", odd)]), "/linux/intelRdt/l3CacheSchema: should be one line");
+    for id in [".", "..", "a/b", "/a", "a\nb", "a\0", "info", "mon_groups", "mon_data"] {
+        let at = "/linux/intelRdt/closID";
+        bad("/linux/intelRdt", json!({"closID": id}), at, "invalid intelRdt.ClosID");
+    }
+    for (value, field, words) in [
+        (json!({"memBwSchema": "0=20"}), "memBwSchema", "must be one line that starts with"),
+        (json!({"memBwSchema": "MB:0=20\nL3:0=f"}), "memBwSchema", "must be one line"),
+        (json!({"schemata": ["L3:0=f", "a\nb"]}), "schemata/1", "must be one line"),
+        (json!({"schemata": ["\0"]}), "schemata/0", "null byte"),
+        (json!({"l3CacheSchema": "L3:\0"}), "l3CacheSchema", "null byte"),
+    ] {
+        bad("/linux/intelRdt", value, &format!("/linux/intelRdt/{field}"), words);
+    }
 }
