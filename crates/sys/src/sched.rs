@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 use nix::libc;
 
-/// `struct sched_attr`, first version.
+/// `struct sched_attr`, second version (Linux 5.3); an older kernel takes it while the rest is 0.
 #[repr(C)]
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SchedAttr {
@@ -22,6 +22,8 @@ pub struct SchedAttr {
     pub deadline: u64,
     /// Nanoseconds.
     pub period: u64,
+    /// Utilisation clamps; the flags for them want the fields, for which config.json has no values.
+    util: [u32; 2],
 }
 
 /// Sets the scheduling policy of the calling thread.

@@ -66,7 +66,7 @@ fn steps(context: &ExecContext<'_>, channel: &ChildEnd) -> Result<std::convert::
     if context.in_user_namespace {
         credentials::become_namespace_root()?;
     }
-    session(context.new_keyring, context.id)?;
+    session(context.new_keyring, context.id, process.selinux_label.as_deref())?;
     let proc = Proc::open().map_err(|errno| Error::os("open private", "proc", errno))?;
     if process.terminal {
         let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;

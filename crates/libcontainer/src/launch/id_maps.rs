@@ -47,6 +47,36 @@ pub(super) fn write_id_maps(pid: i32, namespaces: &Namespaces) -> Result<()> {
     write_map(pid, &USERS, &namespaces.uid_maps)
 }
 
+/// Compares the mappings of config.json, where it has any, with those of the user namespace that process
+/// `pid` has joined.
+///
+/// # Errors
+/// When they differ: the container would not be what the engine takes it for.
+pub(super) fn check_joined(pid: i32, namespaces: &Namespaces) -> Result<()> {
+    for (kind, given) in [(&USERS, &namespaces.uid_maps), (&GROUPS, &namespaces.gid_maps)] {
+        if !given.is_empty() && !same(&read(pid, kind)?, given) {
+            let text = "user namespaces enabled, but both namespace path and non-matching mapping \
+                        specified -- you may only provide one";
+            let member = if kind.file == USERS.file { "uidMappings" } else { "gidMappings" };
+            return Err(Error::config(format!("/linux/{member}"), text));
+        }
+    }
+    Ok(())
+}
+
+/// Whether two lists say the same; their order means nothing.
+fn same(one: &[IdMap], other: &[IdMap]) -> bool {
+    one.len() == other.len() && one.iter().all(|map| other.contains(map))
+}
+
+/// A map as it is seen from this user namespace.
+fn read(pid: i32, kind: &Kind) -> Result<Vec<IdMap>> {
+    let path = format!("/proc/{pid}/{}", kind.file);
+    let text = std::fs::read_to_string(&path);
+    let text = text.map_err(|error| Error::io("read", &path, &error))?;
+    Ok(text.lines().filter_map(id_map).collect())
+}
+
 fn write(pid: i32, file: &str, text: &str) -> Result<()> {
     let path = format!("/proc/{pid}/{file}");
     std::fs::write(&path, text).map_err(|error| Error::io("write", &path, &error))
@@ -130,13 +160,7 @@ pub(super) fn host_uid(pid: i32, uid: u32, namespaces: &Namespaces) -> Result<Op
     match namespaces.user {
         Namespace::Inherit => Ok(Some(uid)),
         Namespace::New => Ok(host_id(uid, &namespaces.uid_maps)),
-        Namespace::Join(_) => {
-            let path = format!("/proc/{pid}/uid_map");
-            let text = std::fs::read_to_string(&path);
-            let text = text.map_err(|error| Error::io("read", &path, &error))?;
-            let maps: Vec<IdMap> = text.lines().filter_map(id_map).collect();
-            Ok(host_id(uid, &maps))
-        }
+        Namespace::Join(_) => Ok(host_id(uid, &read(pid, &USERS)?)),
     }
 }
 
@@ -150,6 +174,14 @@ fn id_map(line: &str) -> Option<IdMap> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn order_of_maps_means_nothing() {
+        let map = |container, host| IdMap { container, host, size: 5 };
+        assert!(same(&[map(0, 10), map(5, 20)], &[map(5, 20), map(0, 10)]));
+        assert!(!same(&[map(0, 10)], &[map(0, 10), map(5, 20)]));
+        assert!(!same(&[map(0, 10), map(5, 20)], &[map(0, 10), map(5, 21)]));
+    }
 
     #[test]
     fn helpers_are_heard_out() {

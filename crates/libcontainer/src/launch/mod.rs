@@ -27,7 +27,7 @@ use crate::sync::{ParentEnd, Report, pair};
 
 pub(crate) use exec::{ExecLaunch, launch_exec};
 pub(crate) use handover::{send_pidfd, write_pid_file};
-pub(crate) use namespaces::foreign as foreign_namespaces;
+pub(crate) use namespaces::{check_sysctls, foreign as foreign_namespaces};
 pub(crate) use visit::visit;
 
 /// How long a process may take for one part of its set-up; engines give up after four minutes.
@@ -247,8 +247,10 @@ impl Launch<'_> {
         let fail = |errno| Error::os("read", format!("/proc/{pid}/stat"), errno);
         state.init = Some(InitProcess::of(pid).map_err(fail)?);
         self.dir.save(state)?;
-        if self.plan.namespaces.user == Namespace::New {
-            id_maps::write_id_maps(pid, &self.plan.namespaces)?;
+        match self.plan.namespaces.user {
+            Namespace::New => id_maps::write_id_maps(pid, &self.plan.namespaces)?,
+            Namespace::Join(_) => id_maps::check_joined(pid, &self.plan.namespaces)?,
+            Namespace::Inherit => {}
         }
         if let Some(adjust) = self.plan.process.as_ref().and_then(|process| process.oom_score_adj) {
             handover::write_oom_score_adj(&pid.to_string(), adjust)?;

@@ -58,6 +58,31 @@ pub(crate) fn foreign(namespaces: &Namespaces) -> i32 {
         .fold(0, |bits, (_, flag)| bits | flag)
 }
 
+/// Refuses sysctls of a namespace that is joined by path and is the runtime's own: they would be the
+/// host's.
+pub(crate) fn check_sysctls(sysctls: &[(String, String)], namespaces: &Namespaces) -> Result<()> {
+    for (path, _) in sysctls {
+        let (kind, namespace) = match path.split('/').next() {
+            Some("net") => ("net", &namespaces.network),
+            Some("user") => ("user", &namespaces.user),
+            Some("kernel") if path == "kernel/domainname" => ("uts", &namespaces.uts),
+            _ => ("ipc", &namespaces.ipc),
+        };
+        let Namespace::Join(joined) = namespace else { continue };
+        let number = |path: &Path| {
+            nix::sys::stat::stat(path)
+                .map(|stat| (stat.st_dev, stat.st_ino))
+                .map_err(|errno| Error::os("open namespace", path, errno))
+        };
+        if number(joined)? == number(Path::new(&format!("/proc/self/ns/{kind}")))? {
+            let dotted = path.replace('/', ".");
+            let text = format!("sysctl {dotted:?} not allowed in host {kind} namespace");
+            return Err(Error::config("/linux/sysctl", text));
+        }
+    }
+    Ok(())
+}
+
 /// Opens a namespace by path.
 pub(crate) fn open(path: &Path) -> Result<OwnedFd> {
     open_file(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())

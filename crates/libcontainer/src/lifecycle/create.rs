@@ -11,7 +11,9 @@ use super::notify;
 use super::options::{CgroupManager, CreateOptions, Runtime, check_id};
 use crate::error::{Error, Result};
 use crate::init::InitOptions;
-use crate::launch::{Launch, Launched, foreign_namespaces, send_pidfd, write_pid_file};
+use crate::launch::{
+    Launch, Launched, check_sysctls, foreign_namespaces, send_pidfd, write_pid_file,
+};
 use crate::plan::{self, Namespace, Plan};
 use crate::rdt::Group;
 use crate::spec;
@@ -78,6 +80,7 @@ impl<'a> Creation<'a> {
             .canonicalize()
             .map_err(|error| Error::io("open rootfs", &plan.rootfs.path, &error))?;
         check_terminal(&plan, options, terminal)?;
+        check_sysctls(&plan.sysctl, &plan.namespaces)?;
         let (cgroup, layout) = cgroup(runtime, &plan, &options.id)?;
         let unit_properties = unit_properties(&plan, cgroup.as_ref())?;
         let state = state(&plan, &options.id, cgroup)?;
