@@ -146,13 +146,15 @@ pub(crate) fn clone_into(flags: CloneFlags, cgroup: Option<impl AsFd>) -> Result
     match clone3(flags, Some(cgroup.as_fd())) {
         Ok(cloned) => Ok((cloned, true)),
         // No clone3, or one before 5.7; a cgroup that takes no processes or may not be entered
-        // from here gives its own error when it is joined.
+        // from here gives its own error when it is joined. `ENOENT` is one that a cgroup namespace which
+        // is visited does not show (with `nsdelegate`, as systemd mounts cgroup2).
         Err(
             Errno::E2BIG
             | Errno::EINVAL
             | Errno::EACCES
             | Errno::EPERM
             | Errno::EBUSY
+            | Errno::ENOENT
             | Errno::EOPNOTSUPP,
         ) => Ok((clone(flags, None)?, false)),
         Err(errno) => Err(clone_error(errno, flags)),
