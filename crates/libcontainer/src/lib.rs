@@ -17,6 +17,7 @@ mod launch;
 pub mod lifecycle;
 mod notes;
 pub mod plan;
+mod rdt;
 pub mod seal;
 pub mod spec;
 mod state;

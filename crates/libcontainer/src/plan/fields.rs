@@ -3,7 +3,7 @@
 //! One table for `--strict`, which looks for fields that are not in it or are not applied, for `features`, and for
 //! docs/spec-conformance.md. Tests compare it with the schema of the runtime-spec, and with what the planner does.
 
-use Fate::{Applied, Ignored, Refused};
+use Fate::{Applied, Ignored};
 
 /// What becomes of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,6 @@ pub struct Section {
 }
 
 const PLATFORM: Fate = Ignored("it is of another platform");
-const UNSUPPORTED: Fate = Refused("it is not supported");
 
 /// All objects, each after the one that it is in.
 #[rustfmt::skip]
@@ -89,8 +88,8 @@ pub const SECTIONS: &[Section] = &[
     Section { at: &["/annotations"], source: "config.md#annotations", fields: &[("*", Applied)] },
     Section { at: &["/linux"], source: "config-linux.md", fields: &[
         ("namespaces", Applied), ("uidMappings", Applied), ("gidMappings", Applied), ("timeOffsets", Applied),
-        ("devices", Applied), ("netDevices", UNSUPPORTED), ("cgroupsPath", Applied), ("resources", Applied),
-        ("intelRdt", UNSUPPORTED), ("memoryPolicy", UNSUPPORTED), ("sysctl", Applied), ("seccomp", Applied),
+        ("devices", Applied), ("netDevices", Applied), ("cgroupsPath", Applied), ("resources", Applied),
+        ("intelRdt", Applied), ("memoryPolicy", Applied), ("sysctl", Applied), ("seccomp", Applied),
         ("rootfsPropagation", Applied), ("maskedPaths", Applied), ("readonlyPaths", Applied),
         ("mountLabel", Applied), ("personality", Applied),
     ] },
@@ -108,8 +107,8 @@ pub const SECTIONS: &[Section] = &[
         ("type", Applied), ("path", Applied), ("major", Applied), ("minor", Applied), ("fileMode", Applied),
         ("uid", Applied), ("gid", Applied),
     ] },
-    Section { at: &["/linux/netDevices"], source: "config-linux.md#network-devices", fields: &[("*", UNSUPPORTED)] },
-    Section { at: &["/linux/netDevices/*"], source: "config-linux.md#network-devices", fields: &[("name", UNSUPPORTED)] },
+    Section { at: &["/linux/netDevices"], source: "config-linux.md#network-devices", fields: &[("*", Applied)] },
+    Section { at: &["/linux/netDevices/*"], source: "config-linux.md#network-devices", fields: &[("name", Applied)] },
     Section { at: &["/linux/resources"], source: "config-linux.md#control-groups", fields: &[
         ("devices", Applied), ("memory", Applied), ("cpu", Applied), ("blockIO", Applied),
         ("hugepageLimits", Applied), ("network", Applied), ("pids", Applied), ("rdma", Applied), ("unified", Applied),
@@ -159,11 +158,11 @@ pub const SECTIONS: &[Section] = &[
     ] },
     Section { at: &["/linux/resources/unified"], source: "config-linux.md#unified", fields: &[("*", Applied)] },
     Section { at: &["/linux/intelRdt"], source: "config-linux.md#intelrdt", fields: &[
-        ("closID", UNSUPPORTED), ("schemata", UNSUPPORTED), ("l3CacheSchema", UNSUPPORTED),
-        ("memBwSchema", UNSUPPORTED), ("enableMonitoring", UNSUPPORTED),
+        ("closID", Applied), ("schemata", Applied), ("l3CacheSchema", Applied),
+        ("memBwSchema", Applied), ("enableMonitoring", Applied),
     ] },
     Section { at: &["/linux/memoryPolicy"], source: "config-linux.md#memory-policy", fields: &[
-        ("mode", UNSUPPORTED), ("nodes", UNSUPPORTED), ("flags", UNSUPPORTED),
+        ("mode", Applied), ("nodes", Applied), ("flags", Applied),
     ] },
     Section { at: &["/linux/sysctl"], source: "config-linux.md#sysctl", fields: &[("*", Applied)] },
     Section { at: &["/linux/seccomp"], source: "config-linux.md#seccomp", fields: &[

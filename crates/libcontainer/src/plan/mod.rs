@@ -6,6 +6,7 @@
 //! the launch.
 
 mod affinity;
+mod bitmap;
 mod capabilities;
 mod cgroup;
 mod check;
@@ -15,11 +16,14 @@ mod facts;
 pub mod fields;
 mod hooks;
 mod idmap;
+mod intel_rdt;
+mod memory_policy;
 mod model;
 mod mount_ids;
 mod mount_options;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod oci_version;
 mod paths;
 mod personality;
@@ -33,7 +37,6 @@ mod seccomp;
 mod sysctl;
 #[cfg(test)]
 mod tests;
-mod unsupported;
 mod uts;
 
 use oci_spec::runtime::Spec;
@@ -61,7 +64,6 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
     let mut warnings = Vec::new();
     let linux = spec.linux().as_ref();
     oci_version::check(spec.version())?;
-    unsupported::refuse(spec)?;
     let namespaces = namespaces::namespaces(linux, facts, &mut warnings)?;
     let process = match spec.process() {
         Some(given) => {
@@ -103,6 +105,19 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
             linux.and_then(|linux| linux.personality().as_ref()),
             &mut warnings,
         ),
+        intel_rdt: linux
+            .and_then(|linux| linux.intel_rdt().as_ref())
+            .map(|given| intel_rdt::intel_rdt(given, &mut warnings))
+            .transpose()?,
+        net_devices: net_devices::net_devices(
+            linux.and_then(|linux| linux.net_devices().as_ref()),
+            &namespaces,
+            facts,
+        )?,
+        memory_policy: linux
+            .and_then(|linux| linux.memory_policy().as_ref())
+            .map(memory_policy::memory_policy)
+            .transpose()?,
         annotations: spec.annotations().clone().unwrap_or_default().into_iter().collect(),
         namespaces,
         warnings,
