@@ -246,6 +246,11 @@ impl Step {
         Self { rank: other.rank, ..*self } == *other
     }
 
+    /// The same comparison, for the other outcome.
+    fn opposite(&self, other: &Self) -> bool {
+        Self { negated: !self.negated, ..*self }.same(other)
+    }
+
     /// Asked after `other`.
     fn after(&self, other: &Self) -> bool {
         let by_value =
@@ -274,12 +279,14 @@ pub(crate) fn insert(rules: &mut Vec<Checked>, new: Checked) {
                 break None;
             }
             let theirs = &rules[at].steps[depth];
-            let group = rules[at..end]
-                .iter()
-                .take_while(|rule| rule.steps.get(depth).is_some_and(|other| other.same(theirs)))
-                .count();
+            let group = group(&rules[at..end], depth, theirs);
             if theirs.same(step) {
                 break Some(at + group);
+            }
+            if theirs.opposite(step) {
+                // The same comparison there, with a way on for either outcome; so the other one's place is here.
+                at += group;
+                break twins(rules, at..end, depth, step);
             }
             let first = rules[at..at + group].iter().min_by_key(|rule| rule.turn);
             let theirs = first.map_or(theirs, |rule| &rule.steps[depth]);
@@ -307,6 +314,18 @@ pub(crate) fn insert(rules: &mut Vec<Checked>, new: Checked) {
     } else {
         rules.insert(end, new);
     }
+}
+
+/// How many rules at the start have this step at this depth.
+fn group(rules: &[Checked], depth: usize, step: &Step) -> usize {
+    let here = |rule: &&Checked| rule.steps.get(depth).is_some_and(|other| other.same(step));
+    rules.iter().take_while(here).count()
+}
+
+/// Where the rules end that begin the range and have this step at this depth; `None` when there are none.
+fn twins(rules: &[Checked], range: Range<usize>, depth: usize, step: &Step) -> Option<usize> {
+    let count = group(rules.get(range.clone())?, depth, step);
+    (count > 0).then_some(range.start + count)
 }
 
 /// Low and high half of a number.

@@ -32,7 +32,7 @@ fn compare(profile: &Profile, native: Arch, arguments: &[[u64; 6]], exact: bool)
     let Some(pseudo) = library::pseudo(&oracle) else {
         return false;
     };
-    let theirs = exact.then(|| library::bpf(&mut oracle));
+    let theirs = exact.then(|| library::bpf(&mut oracle, native));
     let program = compile(profile, native).unwrap();
     let stub = Stub::new(profile, native);
     let plain: Vec<u32> = (0..700)
