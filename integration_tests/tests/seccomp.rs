@@ -1,8 +1,7 @@
 //! seccomp by what system calls do: errno, kill, trap, log, arguments, notify.
 
-use integration_tests::{Bundle, ConsoleSocket, Peer, differs, need_root, peer, read_for};
+use integration_tests::{Bundle, Peer, differs, need_root, peer};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 const ARCHES: &[&str] = &[
     "SCMP_ARCH_X86_64",
@@ -217,83 +216,4 @@ fn exec_is_under_the_same_filter() {
     let output = bundle.exec(&["all", "syscall", "kcmp", "--", "status", "Seccomp"]);
     assert_eq!(output.ok(), "kcmp errno 42\nSeccomp:\t2\n");
     bundle.delete();
-}
-
-/// The agent at listenerPath gets the state, the metadata and the notify descriptor.
-#[test]
-fn notify_sends_the_descriptor_to_the_listener() {
-    need_root!();
-    differs!(Youki, "other message");
-    let mut bundle = Bundle::new(&["syscall", "getcwd"]);
-    let agent = ConsoleSocket::new(bundle.dir(), "agent.sock");
-    bundle.set(
-        "/linux/seccomp",
-        profile(json!([{ "names": ["kcmp"], "action": "SCMP_ACT_NOTIFY" }])),
-    );
-    bundle
-        .set("/linux/seccomp/listenerPath", json!(agent.path()))
-        .set("/linux/seccomp/listenerMetadata", json!("the metadata"));
-    bundle.write();
-    let mut child = bundle
-        .command(&["run", "--bundle", &bundle.path(), &bundle.id])
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .expect("spawn");
-    let (bytes, fds) = agent.receive();
-    let message: Value = serde_json::from_slice(&bytes).expect("the message is JSON");
-    assert_eq!(message["metadata"], "the metadata", "{message}");
-    assert_eq!(message["state"]["id"], bundle.id.as_str(), "{message}");
-    assert!(message["pid"].as_i64() > Some(0), "{message}");
-    let names: Vec<&str> =
-        message["fds"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    assert_eq!(names, ["seccompFd"], "{message}");
-    assert_eq!(fds.len(), 1);
-    let output = child.wait().expect("wait");
-    assert!(output.success());
-    bundle.assert_clean();
-}
-
-#[test]
-fn notify_without_a_listener_is_refused() {
-    need_root!();
-    let mut bundle = Bundle::new(&["true"]);
-    bundle.set(
-        "/linux/seccomp",
-        profile(json!([{ "names": ["kcmp"], "action": "SCMP_ACT_NOTIFY" }])),
-    );
-    bundle.run().exits(1).fails_with(&["listenerPath"]);
-    bundle.assert_clean();
-    bundle.set("/linux/seccomp/listenerPath", json!("/no/such/socket"));
-    bundle.run().exits(1).fails_with(&[]);
-    bundle.assert_clean();
-}
-
-/// A notified call waits for the agent; the answer is what the program sees.
-#[test]
-fn notified_call_waits() {
-    need_root!();
-    differs!(Youki, "other message");
-    let mut bundle = Bundle::new(&["all", "echo", "before", "--", "syscall", "kcmp"]);
-    let agent = ConsoleSocket::new(bundle.dir(), "agent.sock");
-    bundle.set(
-        "/linux/seccomp",
-        profile(json!([{ "names": ["kcmp"], "action": "SCMP_ACT_NOTIFY" }])),
-    );
-    bundle.set("/linux/seccomp/listenerPath", json!(agent.path()));
-    bundle.write();
-    let mut child = bundle
-        .command(&["run", "--bundle", &bundle.path(), &bundle.id])
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .expect("spawn");
-    let (_, fds) = agent.receive();
-    let out = std::fs::File::from(std::os::fd::OwnedFd::from(child.stdout.take().expect("stdout")));
-    assert!(read_for(&out, "before", Duration::from_secs(10)).contains("before"));
-    std::thread::sleep(Duration::from_millis(200));
-    assert!(child.try_wait().expect("wait").is_none(), "the call did not wait");
-    // The last descriptor of the agent goes: the kernel answers with ENOSYS.
-    drop(fds);
-    let rest = read_for(&out, "errno", Duration::from_secs(10));
-    assert!(rest.contains("kcmp errno 38"), "{rest}");
-    assert!(child.wait().expect("wait").success());
 }
