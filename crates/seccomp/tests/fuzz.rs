@@ -19,7 +19,7 @@ use common::library::{self, name};
 use common::plain::{Answers, Plain};
 use common::pseudo::Pseudo;
 use common::{Call, ENOSYS, verdict};
-use seccomp::{Arch, Error, Insn, Op, Profile, compile};
+use seccomp::{Arch, ArgCondition, Error, Insn, Op, Profile, compile};
 
 /// Profiles of the short form.
 const SHORT: u64 = 1500;
@@ -36,7 +36,7 @@ enum Reason {
     Program,
     /// libseccomp answers what no rule says: its tree shares parts of rules that differ, or drops rules.
     NoRule,
-    /// Rules contradict each other where a bound or an inequality is among several conditions: see `tangled`.
+    /// Rules contradict each other, and bounds are among their conditions: see `tangled`.
     Order,
     /// libseccomp refuses the profile; only that one of the matching rules answers is checked.
     Refused,
@@ -98,18 +98,16 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// Where libseccomp's order of contradicting rules is no order: it decides by the high half of one rule's bound and by
-/// the low half of another's, or has one rule's tree grow out of another's with a "not equal" in it.
+/// Where libseccomp's order of contradicting rules is no order: of two bounds on one 64-bit argument it takes one where
+/// the high half decides and the other where the low half does; and with bounds among several conditions one rule's
+/// tree grows out of another's.
 fn tangled(answers: &Answers) -> bool {
     let rules = &answers.conditional;
-    let bound = |op| !matches!(op, Op::Equal | Op::MaskedEqual);
+    let bound = |condition: &&ArgCondition| !matches!(condition.op, Op::Equal | Op::MaskedEqual);
     let several = rules.iter().any(|rule| rule.len() > 1);
-    let bounds = rules.iter().flatten().filter(|condition| bound(condition.op));
-    let upper = rules
-        .iter()
-        .flatten()
-        .filter(|condition| matches!(condition.op, Op::Less | Op::LessOrEqual | Op::NotEqual));
-    several && bounds.count() > 0 || answers.wide && upper.count() > 1
+    let bounds: Vec<_> = rules.iter().flatten().filter(bound).collect();
+    let twice = |index| bounds.iter().filter(|condition| condition.index == index).count() > 1;
+    several && !bounds.is_empty() || answers.wide && (0..6).any(twice)
 }
 
 /// One profile's figures, as a worker tells them.

@@ -3,6 +3,7 @@
 
 mod mutate;
 mod render;
+mod speed;
 
 use std::fs;
 use std::path::{Path, PathBuf};
