@@ -190,6 +190,22 @@ fn a_rule_that_asks_needs_a_listener() {
     }
 }
 
+#[test]
+fn the_kernel_takes_the_flag_to_wait_until_killed() {
+    need_root!();
+    differs!(Youki, "other message");
+    let (agent, _directory) = agent("killable");
+    let mut bundle = asking(&["true"], &agent.path());
+    bundle.set("/linux/seccomp/flags", json!(["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]));
+    bundle.write();
+    let run = ["--debug", "run", "--bundle", &bundle.path(), &bundle.id];
+    let (_, output) = answered(&agent, true, || bundle.call(&run));
+    output.ok();
+    // With that for a listener.
+    assert!(output.stderr.contains("seccomp filter flags: 40\""), "{output}");
+    bundle.assert_clean();
+}
+
 /// "If the `SCMP_ACT_NOTIFY` action is not used this value is ignored" (config-linux.md).
 #[test]
 fn a_listener_that_nobody_asks_is_ignored() {
