@@ -7,7 +7,8 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use std::fs::File;
 use std::io::{IoSliceMut, Read};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::net::UnixListener;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -29,6 +30,14 @@ impl ConsoleSocket {
         Self { path, listener }
     }
 
+    /// Listens at `@NAME`, in the abstract namespace.
+    pub fn in_abstract(name: &str) -> Self {
+        let listener = SocketAddr::from_abstract_name(name)
+            .and_then(|address| UnixListener::bind_addr(&address))
+            .unwrap_or_else(|e| panic!("listen at @{name}: {e}"));
+        Self { path: format!("@{name}").into(), listener }
+    }
+
     /// The path to give to the runtime.
     pub fn path(&self) -> String {
         self.path.to_string_lossy().into_owned()
@@ -38,31 +47,29 @@ impl ConsoleSocket {
     /// Panics after ten seconds.
     #[track_caller]
     pub fn receive(&self) -> (Vec<u8>, Vec<OwnedFd>) {
-        wait_readable(self.listener.as_fd(), Duration::from_secs(10), "a connection to the socket");
-        let (stream, _) = self.listener.accept().unwrap_or_else(|e| panic!("accept: {e}"));
-        wait_readable(stream.as_fd(), Duration::from_secs(10), "a message on the socket");
-        let mut bytes = vec![0_u8; 1 << 16];
-        let mut space = nix::cmsg_space!([i32; 8]);
-        let (count, fds) = {
-            let mut parts = [IoSliceMut::new(&mut bytes)];
-            let message = recvmsg::<()>(
-                stream.as_raw_fd(),
-                &mut parts,
-                Some(&mut space),
-                MsgFlags::MSG_CMSG_CLOEXEC,
-            );
-            let message = message.unwrap_or_else(|e| panic!("recvmsg: {e}"));
-            let mut fds = Vec::new();
-            for control in message.cmsgs().into_iter().flatten() {
-                if let ControlMessageOwned::ScmRights(list) = control {
-                    // SAFETY: the kernel has just made these descriptors for us alone.
-                    fds.extend(list.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
-                }
+        message(&self.accept())
+    }
+
+    /// As [`Self::receive`], but everything until the other side closes. Panics when descriptors come with another
+    /// message than the first.
+    #[track_caller]
+    pub fn receive_all(&self) -> (Vec<u8>, Vec<OwnedFd>) {
+        let stream = self.accept();
+        let (mut bytes, fds) = message(&stream);
+        loop {
+            let (more, none) = message(&stream);
+            assert!(none.is_empty(), "descriptors with a later message");
+            if more.is_empty() {
+                return (bytes, fds);
             }
-            (message.bytes, fds)
-        };
-        bytes.truncate(count);
-        (bytes, fds)
+            bytes.extend(more);
+        }
+    }
+
+    #[track_caller]
+    fn accept(&self) -> UnixStream {
+        wait_readable(self.listener.as_fd(), Duration::from_secs(10), "a connection to the socket");
+        self.listener.accept().unwrap_or_else(|e| panic!("accept: {e}")).0
     }
 
     /// The master side of a terminal, from a message that must hold exactly one descriptor.
@@ -72,6 +79,33 @@ impl ConsoleSocket {
         assert_eq!(fds.len(), 1, "expected one descriptor");
         fds.pop().map(File::from).unwrap_or_else(|| panic!("no descriptor"))
     }
+}
+
+#[track_caller]
+fn message(stream: &UnixStream) -> (Vec<u8>, Vec<OwnedFd>) {
+    wait_readable(stream.as_fd(), Duration::from_secs(10), "a message on the socket");
+    let mut bytes = vec![0_u8; 1 << 16];
+    let mut space = nix::cmsg_space!([i32; 8]);
+    let (count, fds) = {
+        let mut parts = [IoSliceMut::new(&mut bytes)];
+        let message = recvmsg::<()>(
+            stream.as_raw_fd(),
+            &mut parts,
+            Some(&mut space),
+            MsgFlags::MSG_CMSG_CLOEXEC,
+        );
+        let message = message.unwrap_or_else(|e| panic!("recvmsg: {e}"));
+        let mut fds = Vec::new();
+        for control in message.cmsgs().into_iter().flatten() {
+            if let ControlMessageOwned::ScmRights(list) = control {
+                // SAFETY: the kernel has just made these descriptors for us alone.
+                fds.extend(list.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+            }
+        }
+        (message.bytes, fds)
+    };
+    bytes.truncate(count);
+    (bytes, fds)
 }
 
 #[track_caller]

@@ -35,7 +35,7 @@ pub fn compile(profile: &Profile, native: Arch) -> Result<Program, Error> {
         let token = listed.traits.token;
         if sections.iter().all(|(known, _)| *known != token) {
             let ranges = Ranges::of(profile, &collected, token)?;
-            let tree = ranges.emit(&mut emitter, &ranges.list);
+            let tree = ranges.emit(&mut emitter, &ranges.list, &ranges.weights());
             sections.push((token, emitter.load(NUMBER, tree)));
         }
     }
@@ -244,8 +244,20 @@ impl<'a> Ranges<'a> {
         self.list.push((start, verdict));
     }
 
-    /// Searches the number, already in the accumulator.
-    fn emit(&self, emitter: &mut Emitter, ranges: &[(u32, Verdict<'a>)]) -> Label {
+    /// The weight of all ranges before each, and of all.
+    fn weights(&self) -> Vec<u64> {
+        let ends = self.list.iter().skip(1).map(|(start, _)| *start).chain([u32::MAX]);
+        let each = self.list.iter().zip(ends).map(|((start, _), end)| weight(*start, end));
+        let sums = each.scan(0, |sum, weight| {
+            *sum += weight;
+            Some(*sum)
+        });
+        [0].into_iter().chain(sums).collect()
+    }
+
+    /// Searches the number, already in the accumulator. Cuts where about as many calls are on one side as on the
+    /// other, so that what is asked most often takes the fewest steps. `weights` are those of `ranges`.
+    fn emit(&self, emitter: &mut Emitter, ranges: &[(u32, Verdict<'a>)], weights: &[u64]) -> Label {
         match ranges {
             [] => emitter.ret(value(self.default)),
             [(_, verdict)] => self.leaf(emitter, verdict),
@@ -258,9 +270,10 @@ impl<'a> Ranges<'a> {
                 emitter.branch(Test::Equal, *number, yes, no)
             }
             _ => {
-                let (below, above) = ranges.split_at(ranges.len() / 2);
-                let yes = self.emit(emitter, above);
-                let no = self.emit(emitter, below);
+                let cut = middle(weights, ranges.len());
+                let (below, above) = ranges.split_at(cut);
+                let yes = self.emit(emitter, above, &weights[cut..]);
+                let no = self.emit(emitter, below, &weights[..=cut]);
                 emitter.branch(Test::GreaterOrEqual, above[0].0, yes, no)
             }
         }
@@ -289,4 +302,25 @@ impl<'a> Ranges<'a> {
         }
         next
     }
+}
+
+/// How often calls of a range of numbers are made, for want of knowledge by how many they are. Hardly ever those of
+/// x32, and those that no kernel knows.
+fn weight(start: u32, end: u32) -> u64 {
+    const WIDEST: u32 = 1024;
+    const RARE: u64 = 1;
+    const EACH: u64 = 16;
+    let width = end.saturating_sub(start);
+    if start & X32_BIT != 0 || width > WIDEST { RARE } else { EACH * u64::from(width) }
+}
+
+/// Where to cut `count` ranges, at least two, so that neither side is empty.
+fn middle(weights: &[u64], count: usize) -> usize {
+    let (first, last) = (weights[0], weights[count]);
+    let half = first + (last - first) / 2;
+    let above = weights[1..count].partition_point(|sum| *sum < half) + 1;
+    // The cut before may be nearer.
+    let uneven = |cut: usize| weights[cut].abs_diff(half);
+    let nearer = above > 1 && (above == count || uneven(above - 1) <= uneven(above));
+    if nearer { above - 1 } else { above }
 }

@@ -246,6 +246,11 @@ impl Step {
         Self { rank: other.rank, ..*self } == *other
     }
 
+    /// The same comparison, for the other outcome.
+    fn opposite(&self, other: &Self) -> bool {
+        Self { negated: !self.negated, ..*self }.same(other)
+    }
+
     /// Asked after `other`.
     fn after(&self, other: &Self) -> bool {
         let by_value =
@@ -268,30 +273,9 @@ pub(crate) fn insert(rules: &mut Vec<Checked>, new: Checked) {
         if rules[start..end].iter().any(|rule| rule.steps.len() == depth) {
             return;
         }
-        let mut at = start;
-        let shared = loop {
-            if at == end {
-                break None;
-            }
-            let theirs = &rules[at].steps[depth];
-            let group = rules[at..end]
-                .iter()
-                .take_while(|rule| rule.steps.get(depth).is_some_and(|other| other.same(theirs)))
-                .count();
-            if theirs.same(step) {
-                break Some(at + group);
-            }
-            let first = rules[at..at + group].iter().min_by_key(|rule| rule.turn);
-            let theirs = first.map_or(theirs, |rule| &rule.steps[depth]);
-            if theirs.after(step) {
-                break None;
-            }
-            at += group;
-        };
-        start = at;
-        match shared {
-            Some(until) => end = until,
-            None => {
+        match place(rules, start..end, depth, step) {
+            Place::Shared(range) => (start, end) = (range.start, range.end),
+            Place::Before(at) => {
                 rules.insert(at, new);
                 return;
             }
@@ -307,6 +291,42 @@ pub(crate) fn insert(rules: &mut Vec<Checked>, new: Checked) {
     } else {
         rules.insert(end, new);
     }
+}
+
+/// Where a step belongs among rules that share all before it.
+enum Place {
+    /// These begin with it.
+    Shared(Range<usize>),
+    /// None does.
+    Before(usize),
+}
+
+fn place(rules: &[Checked], range: Range<usize>, depth: usize, step: &Step) -> Place {
+    let mut at = range.start;
+    while let Some(theirs) = rules[at..range.end].first().map(|rule| &rule.steps[depth]) {
+        // One comparison, with a way on for either outcome.
+        let kin = |other: &Step| other.same(theirs) || other.opposite(theirs);
+        let end = at + count(&rules[at..range.end], depth, kin);
+        if kin(step) {
+            let other = count(&rules[at..end], depth, |other| !other.same(step));
+            let start = at + other;
+            let same = count(&rules[start..end], depth, |other| other.same(step));
+            return if same > 0 { Place::Shared(start..start + same) } else { Place::Before(end) };
+        }
+        // It stands where the first rule put it.
+        let first = rules[at..end].iter().min_by_key(|rule| rule.turn);
+        if first.is_some_and(|rule| rule.steps[depth].after(step)) {
+            return Place::Before(at);
+        }
+        at = end;
+    }
+    Place::Before(range.end)
+}
+
+/// How many rules at the start have such a step at this depth.
+fn count(rules: &[Checked], depth: usize, such: impl Fn(&Step) -> bool) -> usize {
+    let here = |rule: &&Checked| rule.steps.get(depth).is_some_and(&such);
+    rules.iter().take_while(here).count()
 }
 
 /// Low and high half of a number.

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{ALLOW, Call, ENOSYS, ERRNO, KILL_PROCESS, KILL_THREAD, LOG, TRACE, TRAP, verdict};
+use common::{Call, ENOSYS, KILL_THREAD, value_of, verdict};
 use proptest::prelude::*;
 use seccomp::{Action, Arch, ArgCondition, Op, Profile, Rule, compile};
 
@@ -16,19 +16,6 @@ fn name(arch: Arch, number: u32) -> Option<&'static str> {
         Arch::Aarch64 => syscalls::aarch64::Sysno::new(number).map(|found| found.name()),
         Arch::Arm => syscalls::arm::Sysno::new(number).map(|found| found.name()),
         _ => panic!("{arch:?}"),
-    }
-}
-
-fn value(action: Action) -> u32 {
-    match action {
-        Action::KillProcess => KILL_PROCESS,
-        Action::KillThread => KILL_THREAD,
-        Action::Trap => TRAP,
-        Action::Errno(errno) => ERRNO | u32::from(errno),
-        Action::Trace(message) => TRACE | u32::from(message),
-        Action::Log => LOG,
-        Action::Allow => ALLOW,
-        Action::Notify => common::NOTIFY,
     }
 }
 
@@ -53,7 +40,11 @@ fn reference(profile: &Profile, native: Arch, arch: Arch, call: &Call) -> u32 {
         return KILL_THREAD;
     }
     if arch == Arch::X86_64 && call.number & 0x4000_0000 != 0 {
-        return if call.number == u32::MAX { value(profile.default_action) } else { KILL_THREAD };
+        return if call.number == u32::MAX {
+            value_of(profile.default_action)
+        } else {
+            KILL_THREAD
+        };
     }
     let named = |number| {
         let found = name(arch, number)?;
@@ -84,7 +75,7 @@ fn reference(profile: &Profile, native: Arch, arch: Arch, call: &Call) -> u32 {
     let rules: Vec<&Rule> = rules.collect();
     let plain = rules.iter().find(|rule| rule.args.is_empty());
     let rule = plain.or_else(|| rules.iter().find(conditional));
-    value(rule.map_or(profile.default_action, |rule| rule.action))
+    value_of(rule.map_or(profile.default_action, |rule| rule.action))
 }
 
 const OPS: [Op; 7] = [

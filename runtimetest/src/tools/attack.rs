@@ -9,14 +9,17 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
-/// Makes each named call with harmless arguments and prints `NAME ok` or `NAME errno N`.
+/// Makes each call, named (with harmless arguments) or by number, and prints `NAME ok` or `NAME errno N`.
 pub(super) fn syscall(args: &[&str]) -> i32 {
     for name in &args[1..] {
-        let Some(probe) = PROBES.iter().find(|p| p.name == *name) else {
+        let probe = PROBES.iter().find(|p| p.name == *name).map(|p| (p.number, p.args));
+        // Numbers of this architecture, with no arguments.
+        let Some((number, args)) = probe.or(name.parse().ok().map(|number| (number, [0; 5])))
+        else {
             println!("{name} unknown");
             continue;
         };
-        match raw::syscall(probe.number, probe.args) {
+        match raw::syscall(number, args) {
             Ok(_) => println!("{name} ok"),
             Err(errno) => println!("{name} errno {errno}"),
         }

@@ -23,8 +23,10 @@ impl Filter {
     /// # Errors
     /// Those of [`seccomp::compile`], with the place in config.json.
     pub(crate) fn compile(profile: &seccomp::Profile) -> Result<Self> {
-        let program = seccomp::compile(profile, seccomp::Arch::native())
-            .map_err(|error| Error::config("/linux/seccomp", error.to_string()))?;
+        let program = seccomp::compile(profile, seccomp::Arch::native()).map_err(|error| {
+            let pointer = format!("/linux/seccomp{}", error.place());
+            Error::config(pointer, error.to_string())
+        })?;
         crate::debug(|| format!("seccomp filter flags: {}", program.flags));
         Ok(Self { program: program.to_bytes(), flags: program.flags })
     }

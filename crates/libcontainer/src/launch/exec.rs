@@ -12,12 +12,14 @@ use super::{Entrance, Launched, cgroup_error};
 use crate::error::{Error, Result};
 use crate::init::{CLONE_NEWTIME, ExecContext, Filter, JoinTarget, enter_all, run_exec};
 use crate::plan::Process;
-use crate::state::{ExecDefaults, InitProcess, State};
+use crate::state::{ExecDefaults, InitProcess, State, Status};
 use crate::sync::{Report, pair};
 
 /// What `exec` launches.
 pub(crate) struct ExecLaunch<'a> {
     pub(crate) state: &'a State,
+    /// What the container does, in the words of the runtime-spec.
+    pub(crate) status: Status,
     pub(crate) defaults: &'a ExecDefaults,
     pub(crate) process: &'a Process,
     pub(crate) filter: Option<Filter>,
@@ -217,7 +219,8 @@ fn attend(
                     .listener
                     .as_ref()
                     .ok_or_else(|| Error::message("the container has no seccomp listener"))?;
-                Listener { path, metadata }.deliver(launched, number, launch.state)?;
+                let own = (launch.status, launch.state.init.map_or(0, |init| init.pid));
+                Listener { path, metadata }.deliver(launched, number, launch.state, own)?;
                 launched.go()?;
             }
             Report::Ready(pending) => {

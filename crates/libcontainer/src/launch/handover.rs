@@ -17,6 +17,10 @@ use super::Launched;
 /// How long a console socket may be in coming.
 const CONSOLE_PATIENCE: Duration = Duration::from_millis(500);
 
+/// How long a seccomp agent may let the runtime wait with a connection, and with a message that is too long for the
+/// socket's buffer.
+const AGENT_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Connects to the socket that will get the terminal, before anything else is done: a wrong path
 /// must not cost a half-made container.
 ///
@@ -114,23 +118,44 @@ impl<'a> Listener<'a> {
     }
 
     /// Takes descriptor `number` out of the process and sends it to the listener, with the
-    /// container's process state (config-linux.md, "The Container Process State").
-    pub(super) fn deliver(&self, launched: &Launched, number: i32, state: &State) -> Result<()> {
+    /// container's process state (config-linux.md, "The Container Process State"). `status` and `init` are the
+    /// container's own, which `exec` leaves as they are.
+    pub(super) fn deliver(
+        &self,
+        launched: &Launched,
+        number: i32,
+        state: &State,
+        (status, init): (Status, i32),
+    ) -> Result<()> {
         let path = Path::new(self.path);
         let fail = |op: &'static str| move |errno| Error::os(op, path, errno);
         let listener = sys::pidfd::get_fd(launched.pidfd.as_fd(), number)
             .map_err(fail("copy notification descriptor for"))?;
-        let socket = sys::socket::connect_stream(path)
-            .map_err(fail("failed to connect with seccomp agent"))?;
-        let message = serde_json::json!({
+        let socket = connect_agent(path).map_err(fail("failed to connect with seccomp agent"))?;
+        let mut message = serde_json::json!({
             "ociVersion": state.oci_version,
             "fds": ["seccompFd"],
             "pid": launched.pid,
-            "metadata": self.metadata,
-            "state": state.oci_value(Status::Creating, launched.pid),
+            "state": state.oci_value(status, init),
         });
+        if !self.metadata.is_empty() {
+            message["metadata"] = self.metadata.into();
+        }
         let text = message.to_string();
-        sys::socket::send(socket.as_fd(), text.as_bytes(), &[listener.as_fd()])
+        sys::socket::send_all(socket.as_fd(), text.as_bytes(), &[listener.as_fd()], AGENT_PATIENCE)
             .map_err(fail("send notification descriptor to"))
+    }
+}
+
+/// Waits while the agent's queue of connections is full.
+fn connect_agent(path: &Path) -> nix::Result<OwnedFd> {
+    let end = Instant::now() + AGENT_PATIENCE;
+    loop {
+        match sys::socket::connect_stream(path) {
+            Err(Errno::EAGAIN) if Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            other => return other,
+        }
     }
 }

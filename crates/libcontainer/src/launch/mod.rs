@@ -368,7 +368,8 @@ impl Launch<'_> {
                 }
                 Report::Listener(number) => {
                     let listener = handover::Listener::of_plan(self.plan)?;
-                    listener.deliver(launched, number, state)?;
+                    let own = (Status::Creating, launched.pid);
+                    listener.deliver(launched, number, state, own)?;
                     launched.go()?;
                 }
                 Report::Ready(pending) => {

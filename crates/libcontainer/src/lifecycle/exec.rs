@@ -22,7 +22,8 @@ use crate::state::{ExecDefaults, State, Status};
 pub fn exec(runtime: &Runtime, options: &ExecOptions) -> Result<i32> {
     protect_descriptors(options.preserve_fds)?;
     let container = Container::load(runtime, &options.id)?;
-    match container.status() {
+    let status = container.status();
+    match status {
         Status::Stopped => {
             return Err(Error::message("cannot exec in a stopped container"));
         }
@@ -48,6 +49,8 @@ pub fn exec(runtime: &Runtime, options: &ExecOptions) -> Result<i32> {
     let filter = container.dir.load_filter()?.map(|(flags, program)| Filter { program, flags });
     let launched = launch_exec(ExecLaunch {
         state: &container.state,
+        // The spec knows no frozen container.
+        status: if status == Status::Paused { Status::Running } else { status },
         defaults: &defaults,
         process: &process,
         filter,

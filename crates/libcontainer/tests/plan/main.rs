@@ -5,6 +5,7 @@ mod mutate;
 #[path = "../common/random.rs"]
 mod random;
 mod render;
+mod speed;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -10,7 +10,7 @@ use libseccomp::{
 use seccomp::{Action, Arch, ArgCondition, Insn, Op, Profile, Program, syscall_number};
 
 use super::pseudo::Pseudo;
-use super::{Call, token};
+use super::{ALLOW, Call, ERRNO, KILL_PROCESS, KILL_THREAD, LOG, NOTIFY, TRACE, TRAP, token};
 
 /// Architectures that every libseccomp since 2.5 knows.
 pub const ARCHS: [(Arch, ScmpArch); 18] = [
@@ -34,8 +34,62 @@ pub const ARCHS: [(Arch, ScmpArch); 18] = [
     (Arch::Riscv64, ScmpArch::Riscv64),
 ];
 
+/// Those that came later, or that not every release numbers in the same way.
+const NEWER_ARCHS: [(Arch, ScmpArch); 5] = [
+    (Arch::Parisc64, ScmpArch::Parisc64),
+    (Arch::LoongArch64, ScmpArch::Loongarch64),
+    (Arch::M68k, ScmpArch::M68k),
+    (Arch::Sh, ScmpArch::Sh),
+    (Arch::Sheb, ScmpArch::Sheb),
+];
+
+/// Every architecture that the installed libseccomp knows.
+pub fn known_archs() -> Vec<Arch> {
+    let all = ARCHS.iter().chain(&NEWER_ARCHS);
+    let known = all.filter(|(_, theirs)| {
+        let mut filter = ScmpFilterContext::new(ScmpAction::Allow).unwrap();
+        // Beside another byte order none can be added.
+        filter.remove_arch(ScmpArch::Native).unwrap();
+        filter.add_arch(*theirs).is_ok()
+    });
+    known.map(|(ours, _)| *ours).collect()
+}
+
 pub fn theirs(arch: Arch) -> ScmpArch {
-    ARCHS.iter().find(|(ours, _)| *ours == arch).unwrap().1
+    ARCHS.iter().chain(&NEWER_ARCHS).find(|(ours, _)| *ours == arch).unwrap().1
+}
+
+/// The number that libseccomp gives a name; from -199 to -100 for calls of socketcall(2), from -299 to -200 for those
+/// of ipc(2).
+pub fn their_number(name: &str, arch: Arch) -> Option<i32> {
+    let number = ScmpSyscall::from_name_by_arch(name, theirs(arch));
+    number.ok().map(|number| number.as_raw_syscall())
+}
+
+/// The number of the multiplexer that carries a call, and the call's number there.
+pub fn multiplexer(name: &str, arch: Arch) -> Option<(u32, u64)> {
+    let multiplexes = matches!(
+        arch,
+        Arch::X86
+            | Arch::M68k
+            | Arch::Mips
+            | Arch::Mipsel
+            | Arch::Ppc
+            | Arch::Ppc64
+            | Arch::Ppc64Le
+            | Arch::S390
+            | Arch::S390X
+            | Arch::Sh
+            | Arch::Sheb
+    );
+    let base = if matches!(arch, Arch::Mips | Arch::Mipsel) { 4000 } else { 0 };
+    let number = their_number(name, arch).filter(|_| multiplexes)?;
+    let call = u64::from(number.unsigned_abs() % 100);
+    match number {
+        -199..=-100 => Some((base + 102, call)),
+        -299..=-200 => Some((base + 117, call)),
+        _ => None,
+    }
 }
 
 pub fn action(action: Action) -> ScmpAction {
@@ -66,10 +120,11 @@ pub fn comparison(condition: &ArgCondition) -> ScmpArgCompare {
 
 /// libseccomp's filter, made as runc makes it. `None` when libseccomp refuses a rule.
 pub fn filter(profile: &Profile, native: Arch) -> Option<ScmpFilterContext> {
-    let mut filter = ScmpFilterContext::new(action(profile.default_action)).unwrap();
+    let mut filter = ScmpFilterContext::new(action(profile.default_action)).ok()?;
     if native != Arch::native() {
-        filter.add_arch(theirs(native)).ok()?;
+        // Before the other is there, whose byte order may differ.
         filter.remove_arch(ScmpArch::Native).unwrap();
+        filter.add_arch(theirs(native)).ok()?;
     }
     for arch in &profile.architectures {
         filter.add_arch(theirs(*arch)).ok()?;
@@ -116,11 +171,36 @@ pub fn exported(export: impl FnOnce(&File) -> bool) -> Option<Vec<u8>> {
     done.then_some(bytes)
 }
 
-pub fn bpf(filter: &mut ScmpFilterContext) -> Vec<Insn> {
+pub fn bpf(filter: &mut ScmpFilterContext, native: Arch) -> Vec<Insn> {
     // As runc does for long profiles; without it, the BPF is wrong more often.
-    filter.set_ctl_optimize(2).unwrap();
+    bpf_optimized(filter, native, 2)
+}
+
+/// `level` 1 lists the numbers one by one, 2 makes a search tree.
+pub fn bpf_optimized(filter: &mut ScmpFilterContext, native: Arch, level: u32) -> Vec<Insn> {
+    let foreign = (token(native) & 0x4000_0000 == 0) != cfg!(target_endian = "big");
+    filter.set_ctl_optimize(level).unwrap();
     let bytes = exported(|to| filter.export_bpf(to).is_ok()).unwrap();
-    Program::from_bytes(&bytes, 0).unwrap().instructions
+    let mut program = Program::from_bytes(&bytes, 0).unwrap().instructions;
+    // It is written in the byte order of the architectures that it is for.
+    if foreign {
+        for insn in &mut program {
+            (insn.code, insn.k) = (insn.code.swap_bytes(), insn.k.swap_bytes());
+            // But for some of the answers.
+            if insn.code == 6 && !is_answer(insn.k) {
+                insn.k = insn.k.swap_bytes();
+            }
+        }
+    }
+    program
+}
+
+fn is_answer(value: u32) -> bool {
+    match value & 0xffff_0000 {
+        ERRNO | TRACE => true,
+        KILL_PROCESS | KILL_THREAD | TRAP | NOTIFY | LOG | ALLOW => value & 0xffff == 0,
+        _ => false,
+    }
 }
 
 pub fn pseudo(filter: &ScmpFilterContext) -> Option<Pseudo> {
@@ -144,13 +224,7 @@ impl Stub {
             let numbers = profile.rules.iter().flat_map(|rule| &rule.names);
             // runc leaves out what socketcall(2) and ipc(2) do, so on some profiles it denies what a rule allows.
             let numbers = numbers.flat_map(|name| {
-                let number = ScmpSyscall::from_name_by_arch(name, theirs(*arch));
-                let base = if token(*arch) & 0x3fff_ffff == 8 { 4000 } else { 0 };
-                let multiplexer = match number.map_or(0, ScmpSyscall::as_raw_syscall) {
-                    -199..=-100 => Some(base + 102),
-                    -299..=-200 => Some(base + 117),
-                    _ => None,
-                };
+                let multiplexer = multiplexer(name, *arch).map(|(number, _)| number);
                 [syscall_number(name, *arch), multiplexer].into_iter().flatten()
             });
             match numbers.max() {

@@ -5,12 +5,16 @@
 #![allow(unreachable_pub, reason = "each test is a crate of its own")]
 
 #[cfg(target_env = "gnu")]
+pub mod generate;
+#[cfg(target_env = "gnu")]
 pub mod library;
+#[cfg(target_env = "gnu")]
+pub mod plain;
 #[cfg(target_env = "gnu")]
 pub mod pseudo;
 
 use seccomp::{
-    Arch, ArgCondition, Flag, Insn, MAX_INSTRUCTIONS, Op, Profile, Rule, action_from_name,
+    Action, Arch, ArgCondition, Flag, Insn, MAX_INSTRUCTIONS, Op, Profile, Rule, action_from_name,
 };
 use serde_json::Value;
 
@@ -80,6 +84,26 @@ pub fn token(arch: Arch) -> u32 {
         Arch::Sh => 0x4000_002a,
         Arch::Sheb => 0x0000_002a,
     }
+}
+
+/// A `SECCOMP_RET_…` value.
+pub fn value_of(action: Action) -> u32 {
+    match action {
+        Action::KillProcess => KILL_PROCESS,
+        Action::KillThread => KILL_THREAD,
+        Action::Trap => TRAP,
+        Action::Errno(errno) => ERRNO | u32::from(errno),
+        Action::Trace(message) => TRACE | u32::from(message),
+        Action::Log => LOG,
+        Action::Allow => ALLOW,
+        Action::Notify => NOTIFY,
+    }
+}
+
+/// Whether arguments have 64 bits.
+pub fn wide(arch: Arch) -> bool {
+    let narrow = matches!(arch, Arch::X32 | Arch::Mips64N32 | Arch::Mipsel64N32);
+    token(arch) & 0x8000_0000 != 0 && !narrow
 }
 
 /// The verdict of a filter, and how many instructions it took. As strict as the kernel's checker.
