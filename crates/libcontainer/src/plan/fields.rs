@@ -12,8 +12,6 @@ pub enum Fate {
     Applied,
     /// It is read and changes nothing; why.
     Ignored(&'static str),
-    /// The container is not made; why.
-    Refused(&'static str),
 }
 
 /// The members of one object.

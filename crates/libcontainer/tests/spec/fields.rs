@@ -54,7 +54,7 @@ pub(crate) fn whole() -> Value {
 /// Documents in which every field of the table stands, and means something.
 fn documents() -> Vec<Value> {
     let whole = whole();
-    let changes: [(&str, &str, Value); 7] = [
+    let changes: [(&str, &str, Value); 6] = [
         ("/process", "scheduler", json!({"policy": "SCHED_FIFO", "priority": 5})),
         (
             "/process",
@@ -66,7 +66,6 @@ fn documents() -> Vec<Value> {
         ("/process/user", "username", json!("root")),
         ("/linux/resources", "memory", json!({"kernel": 1, "kernelTCP": 2})),
         ("/linux", "personality", json!({"domain": "LINUX32", "flags": ["ADDR_NO_RANDOMIZE"]})),
-        ("/linux", "mountLabel", json!("system_u:object_r:container_file_t:s0")),
     ];
     let changed = changes.map(|(at, name, value)| with(&whole, at, name, value));
     let foreign = ["solaris", "windows", "vm", "zos", "freebsd"]
@@ -79,26 +78,6 @@ pub(crate) fn with(document: &Value, at: &str, name: &str, value: Value) -> Valu
     let mut document = document.clone();
     document.pointer_mut(at).expect(at)[name] = value;
     document
-}
-
-/// What stands in config.json and makes it an error.
-fn refused() -> Vec<(&'static str, &'static str, Value)> {
-    let map = json!([{"containerID": 0, "hostID": 1000, "size": 10}]);
-    vec![
-        ("/linux", "netDevices", json!({"eth0": {"name": "eth1"}})),
-        (
-            "/linux",
-            "intelRdt",
-            json!({"closID": "a", "schemata": ["L3:0=f"], "l3CacheSchema": "", "memBwSchema": "", "enableMonitoring": true}),
-        ),
-        (
-            "/linux",
-            "memoryPolicy",
-            json!({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]}),
-        ),
-        ("/mounts/1", "uidMappings", map.clone()),
-        ("/mounts/1", "gidMappings", map),
-    ]
 }
 
 /// The plan, without its warnings.
@@ -164,35 +143,8 @@ fn fields_are_what_the_table_says() {
                     "{field} is not ignored"
                 );
             }
-            Fate::Refused(_) => assert_eq!(changes.next(), None, "{field} is not refused"),
         }
     }
-}
-
-#[test]
-fn refused_fields_are_errors() {
-    let whole = documents().remove(0);
-    let mut seen = BTreeSet::new();
-    for (at, name, value) in refused() {
-        let document = with(&whole, at, name, value);
-        let error = outcome(&document).expect_err(name);
-        assert!(error.contains(&format!("{at}/{name}: ")), "{error}");
-        seen.extend(schema_places(&document));
-    }
-    for (field, fate) in table() {
-        if matches!(fate, Fate::Refused(_)) {
-            assert!(seen.contains(&field), "{field} is in no document");
-        }
-    }
-}
-
-/// Every member of a document, as the table has its place.
-fn schema_places(document: &Value) -> BTreeSet<String> {
-    table()
-        .into_iter()
-        .map(|(field, _)| field)
-        .filter(|field| without(document, field).is_some())
-        .collect()
 }
 
 #[test]
