@@ -40,21 +40,27 @@ pub(super) fn pass_listen_fds(plan: &mut Plan, count: u32) {
 /// Takes out labels of security modules that this kernel does not run: as under runc (SELinux) and
 /// crun (both), what engines name by default must work there.
 pub(super) fn without_absent_modules(process: &mut Process) {
-    let apparmor = || {
-        std::fs::read("/sys/module/apparmor/parameters/enabled")
-            .is_ok_and(|text| text.starts_with(b"Y"))
-    };
-    let selinux = || Path::new("/sys/fs/selinux/enforce").exists();
-    if process.apparmor_profile.is_some() && !apparmor() {
+    if process.apparmor_profile.is_some() && !apparmor_is_enabled() {
         let text = "process.apparmorProfile is ignored: AppArmor is not enabled";
         crate::remark(&[text.to_owned()]);
         process.apparmor_profile = None;
     }
-    if process.selinux_label.is_some() && !selinux() {
+    if process.selinux_label.is_some() && !selinux_is_enabled() {
         let text = "process.selinuxLabel is ignored: SELinux is not enabled";
         crate::remark(&[text.to_owned()]);
         process.selinux_label = None;
     }
+}
+
+/// Whether the kernel runs AppArmor.
+pub(super) fn apparmor_is_enabled() -> bool {
+    std::fs::read("/sys/module/apparmor/parameters/enabled")
+        .is_ok_and(|text| text.starts_with(b"Y"))
+}
+
+/// Whether the kernel runs SELinux, and its file system is where labels can be checked.
+pub(super) fn selinux_is_enabled() -> bool {
+    Path::new("/sys/fs/selinux/enforce").exists()
 }
 
 pub(super) fn facts(bundle: &Path) -> Result<HostFacts> {
