@@ -29,6 +29,6 @@ mod rules;
 pub use compile::compile;
 pub use error::{Error, MAX_INSTRUCTIONS};
 pub use names::*;
-pub use numbers::syscall_number;
+pub use numbers::{is_syscall, syscall_number};
 pub use profile::*;
 pub use program::*;

@@ -47,6 +47,11 @@ pub fn syscall_number(name: &str, arch: Arch) -> Option<u32> {
     find(name)?.number(&arch.traits())
 }
 
+/// Whether Linux has a syscall of that name on any architecture.
+pub fn is_syscall(name: &str) -> bool {
+    find(name).is_some()
+}
+
 /// Looks a name up; `None` when Linux has no such syscall on any architecture.
 pub(crate) fn find(name: &str) -> Option<Syscall> {
     let mut key = [0; NAME];

@@ -126,7 +126,8 @@ fn set_up(
     begin(channel, &context.join_files, context.options.wait_first)?;
     let root = rootfs::attach(plan, &context.prepared)?;
     if namespaces.user != Namespace::Inherit {
-        credentials::become_namespace_root()?;
+        let keep_groups = plan.process.as_ref().is_some_and(|process| process.keep_groups);
+        credentials::become_namespace_root(keep_groups)?;
     }
     if namespaces.cgroup == Namespace::New {
         system::unshare_cgroup()?;

@@ -108,7 +108,9 @@ fn process(
         let (given, mended) = spec::load_process(path)?;
         let (process, warnings) = plan::process(&given, &facts(&container.state.bundle)?, "")?;
         crate::remark(mended.iter().chain(&warnings));
-        return Ok(process);
+        // What an annotation of the container asks for holds for all its processes.
+        let keep_groups = defaults.process.as_ref().is_some_and(|process| process.keep_groups);
+        return Ok(Process { keep_groups, ..process });
     }
     if options.args.is_empty() {
         return Err(Error::message("process args cannot be empty"));

@@ -51,6 +51,8 @@ fn hook(hook: &OciHook, pointer: &str) -> Result<Hook> {
             given => Some(strings(given, || format!("{pointer}/env"))?),
         },
         timeout,
+        stdout: None,
+        stderr: None,
     })
 }
 

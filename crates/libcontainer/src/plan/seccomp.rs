@@ -25,7 +25,10 @@ pub(super) fn profile(given: &LinuxSeccomp) -> Result<Profile> {
     for (index, entry) in syscalls.iter().enumerate() {
         rules.push(rule(entry, index)?);
     }
-    let profile = Profile {
+    if let Some(path) = given.listener_path() {
+        no_nul_path(path, || "/linux/seccomp/listenerPath".into())?;
+    }
+    Ok(Profile {
         default_action,
         architectures: given
             .architectures()
@@ -41,15 +44,11 @@ pub(super) fn profile(given: &LinuxSeccomp) -> Result<Profile> {
             .filter(|path| !path.is_empty()),
         listener_metadata: given.listener_metadata().clone().filter(|text| !text.is_empty()),
         rules,
-    };
-    listener(given, &profile)?;
-    Ok(profile)
+    })
 }
 
-fn listener(given: &LinuxSeccomp, profile: &Profile) -> Result<()> {
-    if let Some(path) = given.listener_path() {
-        no_nul_path(path, || "/linux/seccomp/listenerPath".into())?;
-    }
+/// Somebody must listen if there is anything to hear.
+pub(super) fn listener(profile: &Profile) -> Result<()> {
     if profile.listener_path.is_some() {
         return Ok(());
     }

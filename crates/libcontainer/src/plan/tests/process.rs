@@ -147,6 +147,8 @@ fn hooks() {
         args: vec!["h".into(), "x".into()],
         env: Some(vec!["A=1".into()]),
         timeout: Some(3),
+        stdout: None,
+        stderr: None,
     };
     assert_eq!(plan.hooks.create_runtime, [want]);
     assert_eq!((plan.hooks.prestart[0].timeout, &plan.hooks.prestart[0].env), (None, &None));
