@@ -15,6 +15,7 @@ mod cgroups;
 mod config;
 mod console;
 mod host;
+mod host_mount;
 mod leaks;
 mod manager;
 mod output;
@@ -29,6 +30,7 @@ pub use host::{
     Canary, Peer, busybox, capability_mask, has_root, host_keyring, namespace_link, peer,
     record_skip, runtime, runtimetest,
 };
+pub use host_mount::HostMount;
 pub use manager::{
     Manager, default_slice, delegated, systemctl, systemd_runs, unit_cgroup, unit_name,
     unit_property, units,

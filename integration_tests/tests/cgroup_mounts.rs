@@ -49,11 +49,21 @@ fn hides_the_other_cgroups() {
 #[test]
 fn is_read_only_when_asked_and_writable_when_not() {
     need_root!();
-    let cgroups = Cgroups::detect();
-    let dir =
-        if cgroups.view() == View::V2 { "/sys/fs/cgroup/sub" } else { "/sys/fs/cgroup/pids/sub" };
-    for read_only in [true, false] {
-        let mut bundle = bundle(true, &["mkdir", dir]);
+    let v2 = Cgroups::detect().view() == View::V2;
+    for (private, read_only) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut bundle = bundle(private, &[]);
+        // Without a namespace a v2 mount may be the host's tree.
+        let dir = match (v2, private) {
+            (false, _) => "/sys/fs/cgroup/pids/sub".to_owned(),
+            (true, true) => "/sys/fs/cgroup/sub".to_owned(),
+            (true, false) => {
+                let deep = format!("/sys/fs/cgroup{}", bundle.cgroup());
+                bundle.args(&["/runtimetest", "ls", &deep]);
+                let whole = bundle.run().code == 0;
+                format!("{}/sub", if whole { &deep } else { "/sys/fs/cgroup" })
+            }
+        };
+        bundle.args(&["/runtimetest", "mkdir", &dir]);
         let last = bundle.config["mounts"].as_array().map_or(0, |m| m.len() - 1);
         if !read_only {
             bundle.set(
@@ -62,7 +72,8 @@ fn is_read_only_when_asked_and_writable_when_not() {
             );
         }
         let output = bundle.run();
-        assert_eq!(output.code, i32::from(read_only), "{output}");
+        assert_eq!(output.code, i32::from(read_only), "private {private}: {output}");
+        assert!(!read_only || output.stderr.contains("Read-only"), "{output}");
         // A sub-cgroup made inside goes with the container.
         bundle.assert_clean();
     }

@@ -1,27 +1,8 @@
 //! Mounts: options, sources, destinations, propagation. Plain options are in conformance.rs.
 
-use integration_tests::{Bundle, differs, mount, need_root, skip};
+use integration_tests::{Bundle, HostMount, differs, mount, need_root};
 use serde_json::json;
 use std::fs;
-
-/// A mount point on the host below the bundle's directory, taken away on drop.
-struct HostMount(std::path::PathBuf);
-
-impl HostMount {
-    fn tmpfs(path: std::path::PathBuf) -> Self {
-        fs::create_dir_all(&path).expect("mkdir");
-        let none = nix::mount::MsFlags::empty();
-        nix::mount::mount(Some("tmpfs"), &path, Some("tmpfs"), none, Some("size=1m"))
-            .expect("mount tmpfs");
-        Self(path)
-    }
-}
-
-impl Drop for HostMount {
-    fn drop(&mut self) {
-        let _ = nix::mount::umount2(&self.0, nix::mount::MntFlags::MNT_DETACH);
-    }
-}
 
 /// Each option of a tmpfs that must be known, one at a time and with its opposite after it.
 #[test]
@@ -211,28 +192,6 @@ fn relative_source_is_taken_from_the_bundle() {
     let mut command = bundle.command(&["run", "--bundle", &bundle.path(), &bundle.id]);
     let output = integration_tests::run(command.current_dir("/"));
     assert_eq!(output.ok(), "in the bundle\n");
-}
-
-#[test]
-fn idmapped_mount() {
-    need_root!();
-    differs!(Runc | Crun | Youki, "not in older ones");
-    let mut bundle = Bundle::new(&["stat", "/v/file"]);
-    let volume = bundle.dir().join("volume");
-    fs::create_dir(&volume).expect("mkdir");
-    fs::write(volume.join("file"), "x").expect("write");
-    bundle.user_namespace();
-    let mut entry = mount("/v", "bind", &volume.to_string_lossy(), &["bind", "idmap"]);
-    entry["uidMappings"] = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);
-    entry["gidMappings"] = entry["uidMappings"].clone();
-    bundle.set("/root/readonly", json!(false));
-    bundle.push("/mounts", entry);
-    let output = bundle.run();
-    if output.stderr.contains("not supported") {
-        bundle.assert_clean();
-        skip!("this runtime or kernel has no id-mapped mounts: {}", output.stderr.trim());
-    }
-    assert!(output.ok().contains("/v/file f 644 0 0"), "{output}");
 }
 
 /// A mount made on the host later is seen through a slave and not through a private mount.

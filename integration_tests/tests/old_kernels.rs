@@ -64,6 +64,12 @@ fn without_mount_setattr_read_only_is_read_only() {
     // What only the new call can do is refused, not left out.
     bundle.push("/mounts", mount("/deep", "bind", &source.to_string_lossy(), &["rbind", "rro"]));
     run_without("mount_setattr", &bundle).fails_with(&["not implemented"]);
+    let last = bundle.config["mounts"].as_array().map_or(0, |list| list.len() - 1);
+    let mut mapped = mount("/deep", "bind", &source.to_string_lossy(), &["bind"]);
+    mapped["uidMappings"] = json!([{ "containerID": 0, "hostID": 1000, "size": 1 }]);
+    mapped["gidMappings"] = mapped["uidMappings"].clone();
+    bundle.set(&format!("/mounts/{last}"), mapped);
+    run_without("mount_setattr", &bundle).fails_with(&["MOUNT_ATTR_IDMAP", "Linux 5.12"]);
     bundle.assert_clean();
 }
 

@@ -8,6 +8,7 @@
 //!     | id maps, v1 cgroups                    | waits, if it must
 //!     | Go ----------------------------------> |
 //!     | limits, filter, files of state         | rootfs, mounts, devices
+//!     | <--------- MapIds(mount, tree, answer) | for each id-mapped mount; the answer has a pipe of its own
 //!     |                                        |
 //!     | <------------------------------- Hooks | only with prestart or createRuntime hooks
 //!     | runs them                              |
@@ -34,6 +35,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
@@ -45,6 +47,15 @@ const MAX_MESSAGE: usize = 4096;
 /// What the child says.
 #[derive(Debug)]
 pub(crate) enum Report {
+    /// The detached mount `tree` of mount number `mount` needs its mappings.
+    MapIds {
+        /// Index in the plan's mounts.
+        mount: usize,
+        /// The mount.
+        tree: OwnedFd,
+        /// Where the child reads how it went.
+        answer: Answer,
+    },
     /// Mounts are done: time for the hooks of the runtime namespace.
     Hooks,
     /// The pseudo-terminal's master side.
@@ -63,6 +74,7 @@ pub(crate) enum Report {
     Gone,
 }
 
+const MAP_IDS: u8 = b'i';
 const HOOKS: u8 = b'h';
 const CONSOLE: u8 = b'c';
 const HANDLE: u8 = b'p';
@@ -120,6 +132,12 @@ impl ParentEnd {
         let Some((tag, rest)) = buffer[..length].split_first() else { return Ok(Report::Gone) };
         let number = rest.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
         match (*tag, number, fds.pop()) {
+            (MAP_IDS, Some(mount), Some(answer)) => match fds.pop() {
+                Some(tree) => {
+                    Ok(Report::MapIds { mount: mount as usize, tree, answer: Answer(answer) })
+                }
+                None => Err(Error::message("the container process sent no mount")),
+            },
             (HOOKS, ..) => Ok(Report::Hooks),
             (CONSOLE, _, Some(master)) => Ok(Report::Console(master)),
             (HANDLE, _, Some(pidfd)) => Ok(Report::Handle(pidfd)),
@@ -135,6 +153,23 @@ impl ParentEnd {
 impl AsFd for ParentEnd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+/// The runtime's end of a pipe by which it answers one question. The child may have words of the runtime
+/// unread by then, such as that limits are in force, so they go apart.
+#[derive(Debug)]
+pub(crate) struct Answer(OwnedFd);
+
+impl Answer {
+    /// Tells how it went.
+    pub(crate) fn give(self, result: Result<()>) {
+        let text = result.map_or_else(|error| error.to_string(), |()| String::new());
+        let mut message = vec![GO];
+        message.extend_from_slice(text.as_bytes());
+        message.truncate(MAX_MESSAGE);
+        // A child that is gone is told of by its channel.
+        let _ = nix::unistd::write(&self.0, &message);
     }
 }
 
@@ -162,6 +197,30 @@ impl ChildEnd {
                 Err(Errno::EINTR) => {}
                 _ => sys::clone::exit_now(1),
             }
+        }
+    }
+
+    /// Has the runtime give the detached mount `tree`, number `mount` of the plan, its mappings.
+    pub(crate) fn map_ids(&self, mount: usize, tree: BorrowedFd<'_>) -> Result<()> {
+        let (read, write) =
+            nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|errno| Error::os("pipe2", "", errno))?;
+        let mut message = vec![MAP_IDS];
+        message.extend_from_slice(&u32::try_from(mount).unwrap_or(u32::MAX).to_ne_bytes());
+        sys::socket::send(self.0.as_fd(), &message, &[tree, write.as_fd()])
+            .map_err(|errno| Error::os("send descriptor to runtime", "", errno))?;
+        drop(write);
+        let mut buffer = [0_u8; MAX_MESSAGE];
+        let length = loop {
+            match nix::unistd::read(&read, &mut buffer) {
+                Err(Errno::EINTR) => {}
+                other => break other.unwrap_or(0),
+            }
+        };
+        match buffer[..length].split_first() {
+            Some((_, [])) => Ok(()),
+            Some((_, text)) => Err(Error::message(String::from_utf8_lossy(text))),
+            // As in `wait_go`.
+            None => sys::clone::exit_now(1),
         }
     }
 

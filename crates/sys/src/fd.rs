@@ -6,6 +6,19 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use nix::errno::Errno;
 use nix::libc;
 
+/// Sets an extended attribute of an open file; see xattr(7).
+///
+/// # Errors
+/// Those of fsetxattr(2); `EOPNOTSUPP` where the file system has no such attributes.
+pub fn set_xattr(fd: BorrowedFd<'_>, name: &str, value: &[u8]) -> nix::Result<()> {
+    let name = crate::raw::c_str(name)?;
+    // SAFETY: the name is a C string, the value has the length that is told; both outlive the call.
+    let ret = unsafe {
+        libc::fsetxattr(fd.as_raw_fd(), name.as_ptr(), value.as_ptr().cast(), value.len(), 0)
+    };
+    Errno::result(ret).map(drop)
+}
+
 /// Marks every descriptor from `first` on close-on-exec.
 ///
 /// # Errors
@@ -158,4 +171,30 @@ pub fn standard(fd: RawFd) -> Option<BorrowedFd<'static>> {
     // SAFETY: the standard descriptors are never closed by this program, so once found open they
     // stay open.
     ((0..=2).contains(&fd) && is_open(fd)).then(|| unsafe { BorrowedFd::borrow_raw(fd) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn extended_attributes() {
+        let path = std::env::temp_dir().join(format!("onggi-xattr-{}", std::process::id()));
+        let file = std::fs::File::create(&path).expect("create");
+        let _ = std::fs::remove_file(&path);
+        match set_xattr(file.as_fd(), "user.onggi", b"value") {
+            Err(Errno::EOPNOTSUPP) => return,
+            other => other.expect("set"),
+        }
+        let mut value = [0_u8; 16];
+        let (name, room) = (c"user.onggi", value.len());
+        // SAFETY: the name is a C string, `value` has room for what is told.
+        let length = unsafe {
+            libc::fgetxattr(file.as_raw_fd(), name.as_ptr(), value.as_mut_ptr().cast(), room)
+        };
+        assert_eq!(&value[..usize::try_from(length).expect("get")], b"value");
+        assert_eq!(set_xattr(file.as_fd(), "a\0b", b""), Err(Errno::EINVAL));
+    }
 }

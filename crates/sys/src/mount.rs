@@ -193,6 +193,14 @@ impl MountAttr {
         Self { set, clear, ..Self::default() }
     }
 
+    /// Ids mapped as in the user namespace behind `namespace`, which must stay open for the call. Only for
+    /// a mount that was never attached.
+    pub fn id_map(namespace: &OwnedFd) -> Self {
+        const ATTR_IDMAP: u64 = 0x0010_0000;
+        let userns_fd = u64::from(namespace.as_raw_fd().cast_unsigned());
+        Self { set: ATTR_IDMAP, userns_fd, ..Self::default() }
+    }
+
     /// A change of propagation.
     pub fn propagation(kind: u64) -> Self {
         Self { propagation: kind, ..Self::default() }

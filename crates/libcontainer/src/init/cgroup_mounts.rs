@@ -10,6 +10,7 @@ use super::attach::{
     Change, attach_with, check_proc, make_readonly, new_filesystem, propagation_change,
     push_attributes,
 };
+use super::label;
 use crate::error::{Error, Result};
 use crate::plan::{FilesystemOptions, Mount};
 
@@ -19,6 +20,8 @@ pub(super) struct CgroupMount<'a> {
     pub(super) views: &'a libcgroups::MountViews,
     /// Whether the container has a cgroup namespace of its own.
     pub(super) own_namespace: bool,
+    /// SELinux label of the directory of v1 hierarchies.
+    pub(super) label: Option<&'a str>,
 }
 
 impl CgroupMount<'_> {
@@ -53,8 +56,9 @@ impl CgroupMount<'_> {
 
     fn v1(&self, entry: &Mount, target: &OwnedFd) -> Result<()> {
         let readonly = entry.attributes.set & ATTR_RDONLY;
-        let options =
+        let mut options =
             FilesystemOptions { flags: vec![], values: vec![("mode".into(), "755".into())] };
+        label::add("tmpfs", &mut options, self.label);
         // Writable until the mount points are made in it.
         let directory =
             new_filesystem("tmpfs", "tmpfs", &options, entry.attributes.set & !ATTR_RDONLY)?;

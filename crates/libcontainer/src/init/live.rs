@@ -11,8 +11,7 @@ use nix::sys::stat::Mode;
 use sys::{Proc, Root};
 
 use super::join::{JoinTarget, enter_all};
-use super::mounts::{LateReadonly, Mounter};
-use super::prepared::Prepared;
+use super::mounts::{LateReadonly, Mounter, Peers};
 use super::{begin, credentials};
 use crate::error::{Error, Result};
 use crate::plan::Mount;
@@ -29,6 +28,15 @@ pub(crate) struct VisitContext<'a> {
     pub(crate) root: Option<OwnedFd>,
     /// Whether the container has a user namespace of its own.
     pub(crate) in_user_namespace: bool,
+}
+
+/// What mounts of a running container have to heed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LivePlace<'a> {
+    /// Whether it has a user namespace of its own.
+    pub(crate) user_namespace: bool,
+    /// SELinux label of new file systems.
+    pub(crate) label: Option<&'a str>,
 }
 
 /// Goes into the container, does `task` and ends.
@@ -64,21 +72,22 @@ fn enter(context: VisitContext<'_>, channel: &ChildEnd) -> Result<Root> {
 }
 
 /// Makes all of `mounts`, or none: what was made before a failure is taken away again. `sources` are
-/// those of the bind mounts among them, from the host's mount namespace. `user_namespace` says whether
-/// the container has one of its own.
+/// those of the bind mounts among them, from the host's mount namespace.
 pub(crate) fn add(
     root: &Root,
     mounts: &[Mount],
     sources: Vec<Option<OwnedFd>>,
-    user_namespace: bool,
+    place: LivePlace<'_>,
 ) -> Result<()> {
-    let prepared = Prepared { mount_sources: sources, ..Prepared::default() };
     let mounter = Mounter {
         root,
         // All sources are open already.
         rootfs: Path::new("/"),
-        user_namespace,
-        prepared: &prepared,
+        user_namespace: place.user_namespace,
+        label: place.label,
+        peers: Peers::Kept,
+        runtime: None,
+        sources: &sources,
         cgroup_views: &libcgroups::MountViews { v1: vec![], v2: None, symlinks: vec![] },
         own_cgroup_namespace: true,
     };

@@ -17,6 +17,7 @@ mod exec;
 mod filter;
 mod inherited;
 mod join;
+mod label;
 mod live;
 mod mounts;
 mod paths;
@@ -39,7 +40,9 @@ pub(crate) use credentials::Setting;
 pub(crate) use exec::Executable;
 pub(crate) use filter::Filter;
 pub(crate) use join::{ExecContext, JoinTarget, enter_all, run as run_exec};
-pub(crate) use live::{VisitContext, add as add_mounts, remove as remove_mounts, run as run_visit};
+pub(crate) use live::{
+    LivePlace, VisitContext, add as add_mounts, remove as remove_mounts, run as run_visit,
+};
 pub(crate) use prepared::{Prepared, clone_source};
 
 /// `CLONE_NEWTIME`; it overlaps the signal bits of clone(2) and so is no part of `CloneFlags`.
@@ -124,6 +127,7 @@ fn set_up(
     let plan = context.plan;
     let namespaces = &plan.namespaces;
     begin(channel, &context.join_files, context.options.wait_first)?;
+    let peers = prepared::peer_sources(plan)?;
     let root = rootfs::attach(plan, &context.prepared)?;
     if namespaces.user != Namespace::Inherit {
         let keep_groups = plan.process.as_ref().is_some_and(|process| process.keep_groups);
@@ -136,11 +140,12 @@ fn set_up(
     if namespaces.network == Namespace::New {
         sys::net::bring_up_loopback().map_err(|errno| Error::os("bring up", "lo", errno))?;
     }
-    let terminal = build_rootfs(context, &root)?;
+    let terminal = build_rootfs(context, &root, &peers, channel)?;
+    drop(peers);
     let proc = Proc::open().map_err(|errno| Error::os("open private", "proc", errno))?;
     run_hooks(context, &root, channel)?;
     // After the hooks, which may change what is there, and while the host's /proc is in reach.
-    paths::mask(&root, &plan.masked_paths, &context.prepared)?;
+    paths::mask(&root, &plan.masked_paths, &context.prepared, plan.mount_label.as_deref())?;
     paths::make_readonly(&root, &plan.readonly_paths)?;
     pivot::enter(&root, &proc, plan, context.options.no_pivot)?;
     system::set_names(plan)?;
@@ -222,15 +227,29 @@ fn session(new_keyring: bool, id: &str) -> Result<()> {
 }
 
 /// Mounts, devices and the terminal, as they will be seen from inside.
-fn build_rootfs(context: &InitContext<'_>, root: &Root) -> Result<Option<console::Terminal>> {
+fn build_rootfs(
+    context: &InitContext<'_>,
+    root: &Root,
+    peers: &[Option<OwnedFd>],
+    channel: &ChildEnd,
+) -> Result<Option<console::Terminal>> {
     let plan = context.plan;
     let mounter = mounts::Mounter {
         root,
         rootfs: &plan.rootfs.path,
-        prepared: &context.prepared,
+        sources: if peers.is_empty() { &context.prepared.mount_sources } else { peers },
         cgroup_views: &context.cgroup_views,
         user_namespace: plan.namespaces.user != Namespace::Inherit,
         own_cgroup_namespace: plan.namespaces.cgroup != Namespace::Inherit,
+        label: plan.mount_label.as_deref(),
+        peers: if prepared::shares_with_host(plan) {
+            mounts::Peers::Kept
+        } else if prepared::opens_early(plan) {
+            mounts::Peers::Cut
+        } else {
+            mounts::Peers::Slaves
+        },
+        runtime: Some(channel),
     };
     let late = mounter.mount_all(&plan.mounts)?;
     if devices::wanted(plan) {

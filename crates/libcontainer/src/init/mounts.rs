@@ -14,21 +14,54 @@ use super::attach::{
     propagation_change, push_attributes,
 };
 use super::cgroup_mounts::CgroupMount;
-use super::prepared::{self, Prepared};
-use super::{copy_up, inherited};
+use super::prepared;
+use super::{copy_up, inherited, label};
 use crate::error::{Error, Result};
 use crate::plan::{Attributes, FilesystemOptions, Mount, MountKind, Propagation};
+use crate::sync::ChildEnd;
 
 /// Makes the mounts of a plan.
 pub(super) struct Mounter<'a> {
     pub(super) root: &'a Root,
     /// Path of the root on the host.
     pub(super) rootfs: &'a Path,
-    pub(super) prepared: &'a Prepared,
+    /// Those of the bind mounts that are open already, by the number of the mount.
+    pub(super) sources: &'a [Option<OwnedFd>],
     pub(super) cgroup_views: &'a libcgroups::MountViews,
     pub(super) own_cgroup_namespace: bool,
     /// Whether the container has a user namespace that is not the runtime's.
     pub(super) user_namespace: bool,
+    /// SELinux label of new file systems.
+    pub(super) label: Option<&'a str>,
+    /// What copies of the host's mounts are to them.
+    pub(super) peers: Peers,
+    /// Who gives mounts their mappings of ids; `None` where the sources have them already.
+    pub(super) runtime: Option<&'a ChildEnd>,
+}
+
+/// What a copy of a mount of the host is to it, where that one is shared. Nothing mounted in the container
+/// may show up on the host unless it was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Peers {
+    /// A slave: the process has cut off its whole mount namespace.
+    Slaves,
+    /// A peer, since the copy is made elsewhere, that is to be a slave as well.
+    Cut,
+    /// A peer, which it stays where `shared` is among the options.
+    Kept,
+}
+
+impl Peers {
+    /// The change that comes before those of the options, if they do not cover it.
+    fn cut(self, entry: &Mount) -> Option<Propagation> {
+        const SHARED: u64 = nix::libc::MS_SHARED;
+        let tree = matches!(entry.kind, MountKind::Bind { recursive: true, .. });
+        let whole = |one: &Propagation| one.recursive || !tree || self == Self::Slaves;
+        let covered = entry.propagation.first().is_some_and(|one| one.kind != SHARED && whole(one));
+        let asked = entry.propagation.iter().any(|one| one.kind == SHARED);
+        let needed = !covered && (!asked || self == Self::Cut);
+        needed.then_some(Propagation { kind: nix::libc::MS_SLAVE, recursive: true })
+    }
 }
 
 /// Mounts that become read-only when everything is in place: mount points and devices are still
@@ -71,16 +104,26 @@ impl Mounter<'_> {
     fn mount(&self, index: usize, entry: &Mount, late: &mut LateReadonly) -> Result<()> {
         match &entry.kind {
             MountKind::Bind { source, recursive, unnamed } => {
-                let tree = match self.prepared.mount_sources.get(index) {
-                    Some(Some(tree)) => tree
-                        .try_clone()
-                        .map_err(|error| Error::io("dup mount source", source, &error))?,
-                    _ => match prepared::inside(self.rootfs, source) {
-                        Some(below) => self.copy_of_own(below, source, *recursive)?,
-                        None => prepared::clone_source(source, *recursive)?,
-                    },
+                let opened = match self.sources.get(index) {
+                    Some(Some(tree)) => Some(
+                        tree.try_clone()
+                            .map_err(|error| Error::io("dup mount source", source, &error))?,
+                    ),
+                    _ => None,
                 };
-                self.bind(entry, &tree, *unnamed)
+                if let Some(tree) = opened {
+                    let done = self.bind(index, entry, &tree, *unnamed);
+                    // A mount namespace that is pinned below the source; this process's own has none.
+                    let pinned = done.as_ref().err().and_then(Error::errno) == Some(Errno::ELOOP);
+                    if !pinned || self.runtime.is_none() {
+                        return done;
+                    }
+                }
+                let tree = match prepared::inside(self.rootfs, source) {
+                    Some(below) => self.copy_of_own(below, source, *recursive)?,
+                    None => prepared::clone_source(source, *recursive)?,
+                };
+                self.bind(index, entry, &tree, *unnamed)
             }
             MountKind::Filesystem { fstype, source, options } => {
                 self.filesystem(entry, fstype, source, options, late)
@@ -89,6 +132,7 @@ impl Mounter<'_> {
                 root: self.root,
                 views: self.cgroup_views,
                 own_namespace: self.own_cgroup_namespace,
+                label: self.label,
             }
             .mount(entry),
             MountKind::Remount { bind, options } => self.remount(entry, *bind, options),
@@ -103,25 +147,22 @@ impl Mounter<'_> {
             .map_err(|errno| Error::os("open mount source", source, errno))
     }
 
-    fn bind(&self, entry: &Mount, tree: &OwnedFd, mut unnamed: u64) -> Result<()> {
+    fn bind(&self, index: usize, entry: &Mount, tree: &OwnedFd, mut unnamed: u64) -> Result<()> {
+        if let (Some(_), Some(runtime)) = (&entry.ids, self.runtime) {
+            runtime.map_ids(index, tree.as_fd())?;
+        }
         if self.user_namespace {
             inherited::check(entry, tree)?;
             unnamed &= nix::libc::MOUNT_ATTR_NOSYMFOLLOW;
         }
         let target = self.destination(entry, tree)?;
-        let default = Propagation { kind: nix::libc::MS_SLAVE, recursive: true };
-        let first = entry.propagation.first().filter(|first| first.kind != nix::libc::MS_SHARED);
-        // Nothing mounted in the container may show up on the host unless it was asked for.
-        let base = (!entry.propagation.iter().any(|one| one.kind == nix::libc::MS_SHARED))
-            .then(|| first.copied().unwrap_or(default));
         let mut changes = Vec::new();
         if let Err(all) = clear_unnamed(tree, entry.attributes, unnamed) {
             push_attributes(&mut changes, all, false);
         }
         push_attributes(&mut changes, entry.recursive_attributes, true);
-        changes.extend(base.map(propagation_change));
-        let rest = if first.is_some() { &entry.propagation[1..] } else { &entry.propagation[..] };
-        changes.extend(rest.iter().copied().map(propagation_change));
+        changes.extend(self.peers.cut(entry).map(propagation_change));
+        changes.extend(entry.propagation.iter().copied().map(propagation_change));
         attach_with(tree.as_fd(), target.as_fd(), &changes, &entry.destination)
     }
 
@@ -156,7 +197,9 @@ impl Mounter<'_> {
         if readonly_late {
             attributes &= !ATTR_RDONLY;
         }
+        label::add(fstype, &mut options, self.label);
         let tree = new_filesystem(fstype, source, &options, attributes)?;
+        label::set_on_root(fstype, tree.as_fd(), self.label)?;
         if entry.copy_up {
             copy_up::copy(&target, &tree)
                 .map_err(|errno| Error::os("copy up", &entry.destination, errno))?;
@@ -164,7 +207,17 @@ impl Mounter<'_> {
         let mut changes = Vec::new();
         push_attributes(&mut changes, entry.recursive_attributes, true);
         changes.extend(entry.propagation.iter().copied().map(propagation_change));
-        attach_with(tree.as_fd(), target.as_fd(), &changes, &entry.destination)?;
+        attach_with(tree.as_fd(), target.as_fd(), &changes, &entry.destination).map_err(
+            |error| {
+                // As mount(2) says it.
+                match (error.errno(), is_directory(&target)) {
+                    (Some(Errno::EINVAL), Ok(false)) => {
+                        Error::os("mount on", &entry.destination, Errno::ENOTDIR)
+                    }
+                    _ => error,
+                }
+            },
+        )?;
         if readonly_late {
             late.0.push(tree);
         }
@@ -191,9 +244,7 @@ impl Mounter<'_> {
     /// The destination of a bind mount: a directory for a directory, else a file.
     fn destination(&self, entry: &Mount, tree: &OwnedFd) -> Result<OwnedFd> {
         let fail = |errno| Error::os("create mount point", &entry.destination, errno);
-        let is_dir =
-            fstat(tree).map_err(fail)?.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits();
-        let target = if is_dir {
+        let target = if is_directory(tree).map_err(fail)? {
             self.root.make_dir(&entry.destination).map_err(fail)?
         } else {
             self.root.make_file(&entry.destination).map_err(|errno| match errno {
@@ -243,6 +294,10 @@ fn clear_unnamed(
         Err(Errno::EPERM) => Err(all(unnamed & NEW)),
         Err(_) => Err(all(unnamed & !NEW)),
     }
+}
+
+fn is_directory(file: &OwnedFd) -> nix::Result<bool> {
+    Ok(fstat(file)?.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits())
 }
 
 fn describe(entry: &Mount) -> String {

@@ -12,8 +12,14 @@ use super::prepared::{self, Prepared};
 use crate::error::{Error, Result};
 
 /// Covers each path: a file by the null device, a directory by an empty read-only one.
-pub(super) fn mask(root: &Root, paths: &[PathBuf], prepared: &Prepared) -> Result<()> {
-    let mut masks = Masks { prepared, null: None, empty: None };
+/// `label` is the SELinux label of the latter.
+pub(super) fn mask(
+    root: &Root,
+    paths: &[PathBuf],
+    prepared: &Prepared,
+    label: Option<&str>,
+) -> Result<()> {
+    let mut masks = Masks { prepared, label, null: None, empty: None };
     for path in paths {
         let Some(target) = existing(root, path)? else { continue };
         let fail = |errno| Error::os("mask path", path, errno);
@@ -41,6 +47,7 @@ fn existing(root: &Root, path: &Path) -> Result<Option<OwnedFd>> {
 /// mount, not another file system.
 struct Masks<'a> {
     prepared: &'a Prepared,
+    label: Option<&'a str>,
     null: Option<OwnedFd>,
     empty: Option<OwnedFd>,
 }
@@ -59,6 +66,7 @@ impl Masks<'_> {
                 let context = FsContext::new("tmpfs")?;
                 context.set_string("nr_blocks", "1")?;
                 context.set_string("nr_inodes", "1")?;
+                self.label.map_or(Ok(()), |label| context.set_string("context", label))?;
                 context.mount(mount::ATTR_RDONLY)
             };
             make().map_err(|errno| Error::os("mount", "tmpfs", errno))

@@ -11,7 +11,7 @@ use sys::mount::{self, MountAttr};
 use super::attach::attach_with;
 use super::filter::Filter;
 use crate::error::{Error, Result};
-use crate::plan::{Device, DeviceKind, MountKind, Namespace, Plan, Propagation, Rootfs};
+use crate::plan::{Device, DeviceKind, Mount, MountKind, Namespace, Plan, Propagation, Rootfs};
 
 const PRIVATE: u64 = nix::libc::MS_PRIVATE;
 const SLAVE: u64 = nix::libc::MS_SLAVE;
@@ -55,27 +55,12 @@ impl Prepared {
         if !opens_early(plan) {
             return Ok(prepared);
         }
-        let mount_sources = plan.mounts.iter().map(|mount| match &mount.kind {
-            MountKind::Bind { source, recursive, .. }
-                if inside(&plan.rootfs.path, source).is_none() =>
-            {
-                allowed(clone_source(source, *recursive)).map_err(|error| {
-                    Error::message(format!(
-                        "error mounting {source:?} to rootfs at {:?}: {error}",
-                        mount.destination
-                    ))
-                })
-            }
-            _ => Ok(None),
-        });
-        let bind_devices = plan.namespaces.user != Namespace::Inherit;
         let devices = plan.devices.iter().map(|device| {
-            let bind = bind_devices && device.kind != DeviceKind::Fifo;
-            if bind { allowed(clone_device(device)) } else { Ok(None) }
+            if device.kind == DeviceKind::Fifo { Ok(None) } else { allowed(clone_device(device)) }
         });
         Ok(Self {
             rootfs: open_rootfs(plan)?,
-            mount_sources: mount_sources.collect::<Result<_>>()?,
+            mount_sources: mount_sources(plan)?,
             devices: devices.collect::<Result<_>>()?,
             ..prepared
         })
@@ -83,11 +68,40 @@ impl Prepared {
 }
 
 /// Whether bind sources are opened by the runtime and not by the process itself in the course of
-/// its mounts: where the ids of a user namespace may have no access to them, and where they are to
-/// stay peers of the host's mounts, from which the process has cut its namespace off.
-fn opens_early(plan: &Plan) -> bool {
-    let shared = plan.rootfs.propagation.is_some_and(|one| one.kind == SHARED);
-    plan.namespaces.user != Namespace::Inherit || shared
+/// its mounts: where the ids of a user namespace may have no access to them.
+pub(super) fn opens_early(plan: &Plan) -> bool {
+    plan.namespaces.user != Namespace::Inherit
+}
+
+/// Whether shared mounts are to stay peers of the host's.
+pub(super) fn shares_with_host(plan: &Plan) -> bool {
+    plan.rootfs.propagation.is_some_and(|one| one.kind == SHARED)
+}
+
+/// Bind sources that are to stay peers of the host's mounts, for the process to open before it cuts its
+/// mount namespace off. The runtime's copies would not do: they have the mount namespaces that somebody
+/// has pinned to files (snapd does), and are refused for that in a namespace that is newer.
+pub(super) fn peer_sources(plan: &Plan) -> Result<Vec<Option<OwnedFd>>> {
+    let own = plan.namespaces.mount == Namespace::New && !opens_early(plan);
+    if own && shares_with_host(plan) { mount_sources(plan) } else { Ok(Vec::new()) }
+}
+
+/// For each mount of the plan that is a bind mount of something outside of the root: its source.
+fn mount_sources(plan: &Plan) -> Result<Vec<Option<OwnedFd>>> {
+    let source = |mount: &Mount| match &mount.kind {
+        MountKind::Bind { source, recursive, .. }
+            if inside(&plan.rootfs.path, source).is_none() =>
+        {
+            allowed(clone_source(source, *recursive)).map_err(|error| {
+                Error::message(format!(
+                    "error mounting {source:?} to rootfs at {:?}: {error}",
+                    mount.destination
+                ))
+            })
+        }
+        _ => Ok(None),
+    };
+    plan.mounts.iter().map(source).collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the bundle's own path, from config.json")]

@@ -228,7 +228,7 @@ fn attend(
             }
             Report::Failed(text) => return Err(launched.failure(&text)),
             Report::Gone => return Err(launched.death()),
-            Report::Hooks | Report::Handle(_) | Report::NotRun(_) => {
+            Report::MapIds { .. } | Report::Hooks | Report::Handle(_) | Report::NotRun(_) => {
                 return Err(Error::message("the container process speaks out of turn"));
             }
         }

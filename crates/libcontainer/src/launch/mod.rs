@@ -3,6 +3,7 @@
 
 mod exec;
 mod handover;
+mod mount_ids;
 mod namespaces;
 mod visit;
 
@@ -25,6 +26,7 @@ use crate::sync::{ParentEnd, Report, pair};
 
 pub(crate) use exec::{ExecLaunch, launch_exec};
 pub(crate) use handover::{send_pidfd, write_pid_file};
+pub(crate) use mount_ids::MountIdMapper;
 pub(crate) use namespaces::foreign as foreign_namespaces;
 pub(crate) use visit::visit;
 
@@ -242,8 +244,9 @@ impl Launch<'_> {
         let fail = |errno| Error::os("read", format!("/proc/{pid}/stat"), errno);
         state.init = Some(InitProcess::of(pid).map_err(fail)?);
         self.dir.save(state)?;
-        if self.plan.namespaces.user == Namespace::New {
-            namespaces::write_id_maps(pid, &self.plan.namespaces)?;
+        let new = &self.plan.namespaces;
+        if new.user == Namespace::New {
+            namespaces::write_id_maps(pid, &new.uid_maps, &new.gid_maps)?;
         }
         if let Some(adjust) = self.plan.process.as_ref().and_then(|process| process.oom_score_adj) {
             handover::write_oom_score_adj(&pid.to_string(), adjust)?;
@@ -307,6 +310,7 @@ impl Launch<'_> {
             process: self.plan.process.clone(),
             new_keyring: self.options.new_keyring,
             personality: self.plan.personality,
+            mount_label: self.plan.mount_label.clone(),
             listener: seccomp.and_then(|profile| {
                 let metadata = profile.listener_metadata.clone().unwrap_or_default();
                 profile.listener_path.clone().map(|path| (path, metadata))
@@ -330,8 +334,16 @@ impl Launch<'_> {
         let rlimits = self.plan.process.as_ref().map_or(&[][..], |process| &process.rlimits);
         // A createContainer hook may take as long as its own timeout lets it.
         let patience = hooks.create_container.is_empty().then_some(PATIENCE);
+        let mut mapper = MountIdMapper::new(launched.pid);
         loop {
             match launched.channel.receive(patience)? {
+                Report::MapIds { mount, tree, answer } => {
+                    let done = match self.plan.mounts.get(mount) {
+                        Some(entry) => mapper.apply(entry, tree.as_fd()),
+                        None => Err(Error::message(format!("there is no mount {mount}"))),
+                    };
+                    answer.give(done);
+                }
                 Report::Hooks if awaits_hooks => {
                     awaits_hooks = false;
                     let json = state.for_hooks(Status::Created, launched.pid);

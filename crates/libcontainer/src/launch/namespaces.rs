@@ -320,8 +320,8 @@ fn pid_of(pidfd: &OwnedFd) -> Result<i32> {
         .ok_or_else(|| Error::message("container process is gone"))
 }
 
-/// Writes the id maps of process `pid`.
-pub(crate) fn write_id_maps(pid: i32, namespaces: &Namespaces) -> Result<()> {
+/// Writes the id maps of the user namespace of process `pid`, which is new.
+pub(crate) fn write_id_maps(pid: i32, uid_maps: &[IdMap], gid_maps: &[IdMap]) -> Result<()> {
     let write = |file: &str, text: &str| {
         let path = format!("/proc/{pid}/{file}");
         std::fs::write(&path, text).map_err(|error| Error::io("write", &path, &error))
@@ -336,8 +336,8 @@ pub(crate) fn write_id_maps(pid: i32, namespaces: &Namespaces) -> Result<()> {
         )),
         _ => error,
     };
-    write("gid_map", &lines(&namespaces.gid_maps)).map_err(hint)?;
-    write("uid_map", &lines(&namespaces.uid_maps)).map_err(hint)
+    write("gid_map", &lines(gid_maps)).map_err(hint)?;
+    write("uid_map", &lines(uid_maps)).map_err(hint)
 }
 
 fn lines(maps: &[IdMap]) -> String {

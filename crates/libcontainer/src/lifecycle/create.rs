@@ -5,7 +5,8 @@ use libcgroups::{Cgroup, Layout, MountViews, Properties};
 use super::cgroup_error;
 use super::delete::{has_cgroup, run_poststop};
 use super::host::{
-    facts, listen_fds, pass_listen_fds, protect_descriptors, without_absent_modules,
+    facts, listen_fds, pass_listen_fds, protect_descriptors, without_absent_label,
+    without_absent_modules,
 };
 use super::notify;
 use super::options::{CgroupManager, CreateOptions, Runtime, check_id};
@@ -83,6 +84,7 @@ impl<'a> Creation<'a> {
         dir.create()?;
         pass_listen_fds(&mut plan, listen_fds);
         plan.process.iter_mut().for_each(without_absent_modules);
+        without_absent_label(&mut plan.mount_label);
         let creation = Self {
             options,
             preserve_fds,

@@ -52,6 +52,14 @@ pub(super) fn without_absent_modules(process: &mut Process) {
     }
 }
 
+/// The same for the label of mounts.
+pub(super) fn without_absent_label(label: &mut Option<String>) {
+    if label.is_some() && !selinux_is_enabled() {
+        crate::remark(&["linux.mountLabel is ignored: SELinux is not enabled".to_owned()]);
+        *label = None;
+    }
+}
+
 /// Whether the kernel runs AppArmor.
 pub(super) fn apparmor_is_enabled() -> bool {
     std::fs::read("/sys/module/apparmor/parameters/enabled")

@@ -1,16 +1,17 @@
 //! `mounts add` and `mounts remove`
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
 
-use super::host::{facts, protect_descriptors};
+use super::host::{facts, protect_descriptors, selinux_is_enabled};
 use super::{Container, Runtime, not_running};
 use crate::error::{Error, Result};
-use crate::init;
-use crate::launch::visit;
-use crate::plan::{self, Mount, MountKind};
+use crate::init::{self, LivePlace};
+use crate::launch::{MountIdMapper, visit};
+use crate::plan::{self, Mount, MountKind, Namespace};
 use crate::spec;
 use crate::state::Status;
 
@@ -26,12 +27,32 @@ pub fn add_mounts(runtime: &Runtime, id: &str, document: &[u8]) -> Result<()> {
     let (container, init) = live(runtime, id)?;
     let list = spec::parse_mounts(document, Path::new(DOCUMENT))?;
     let mut warnings = Vec::new();
-    let mounts =
-        plan::live_mounts(&list, &facts(&container.state.bundle)?, &mut warnings).map_err(named)?;
-    crate::remark(&warnings);
-    let sources = mounts.iter().map(source).collect::<Result<Vec<_>>>()?;
+    let facts = facts(&container.state.bundle)?;
+    let pid = container.init()?.pid;
     let user_namespace = container.state.namespaces & nix::libc::CLONE_NEWUSER != 0;
-    visit(&container.state, &init, |root| init::add_mounts(root, &mounts, sources, user_namespace))
+    let user = if user_namespace {
+        Namespace::Join(format!("/proc/{pid}/ns/user").into())
+    } else {
+        Namespace::Inherit
+    };
+    let mounts = plan::live_mounts(&list, &facts, user, &mut warnings).map_err(named)?;
+    crate::remark(&warnings);
+    let deep = |mount: &Mount| matches!(mount.kind, MountKind::Bind { recursive: true, .. });
+    if mounts.iter().any(deep) {
+        // A copy of the mount namespace is without the namespaces that somebody has pinned to files, which
+        // could not be mounted in a newer one. Who may not have it goes on with what there is.
+        let _ = unshare(CloneFlags::CLONE_NEWNS);
+    }
+    let mut mapper = MountIdMapper::new(pid);
+    let sources = mounts.iter().map(|mount| source(mount, &mut mapper));
+    let sources = sources.collect::<Result<Vec<_>>>()?;
+    if mounts.iter().any(|mount| mount.ids.is_some()) {
+        // What was opened by its number was the container's own if the process is still there.
+        sys::pidfd::send_signal(init.as_fd(), 0).map_err(|_| not_running())?;
+    }
+    let label = if selinux_is_enabled() { container.dir.load_exec()?.mount_label } else { None };
+    let place = LivePlace { user_namespace, label: label.as_deref() };
+    visit(&container.state, &init, |root| init::add_mounts(root, &mounts, sources, place))
 }
 
 /// Unmounts what is mounted, last and uppermost, at each destination that `document` lists; of the rest
@@ -62,14 +83,16 @@ fn live(runtime: &Runtime, id: &str) -> Result<(Container, OwnedFd)> {
 }
 
 /// The source of a bind mount, detached: only the host's mount namespace has it.
-fn source(mount: &Mount) -> Result<Option<OwnedFd>> {
+fn source<'a>(mount: &'a Mount, mapper: &mut MountIdMapper<'a>) -> Result<Option<OwnedFd>> {
     let MountKind::Bind { source, recursive, .. } = &mount.kind else { return Ok(None) };
-    init::clone_source(source, *recursive).map(Some).map_err(|error| match error.errno() {
+    let tree = init::clone_source(source, *recursive).map_err(|error| match error.errno() {
         Some(Errno::ENOSYS) => {
             Error::message("live mounts need open_tree(2) and move_mount(2): Linux 5.2")
         }
         _ => error,
-    })
+    })?;
+    mapper.apply(mount, tree.as_fd())?;
+    Ok(Some(tree))
 }
 
 /// Errors of the plan name places in config.json; this document is another one.

@@ -41,6 +41,7 @@ pub(super) fn prepare(dir: &StateDir, plan: &mut Plan) -> Result<()> {
     plan.mounts.push(Mount {
         destination: INSIDE.into(),
         kind: MountKind::Bind { source: dir.make_notify()?, recursive: false, unnamed: 0 },
+        ids: None,
         attributes: Attributes { set: NOSUID | NOEXEC | NODEV | RDONLY, clear: 0 },
         recursive_attributes: Attributes::default(),
         propagation: Vec::new(),

@@ -1,4 +1,4 @@
-//! `linux.uidMappings` and `linux.gidMappings`.
+//! Mappings of ids: those of the container's user namespace and those of a mount.
 
 use oci_spec::runtime::LinuxIdMapping;
 
@@ -8,19 +8,19 @@ use crate::error::{Error, Result};
 /// The kernel takes no more lines in one uid_map (user_namespaces(7)).
 const MAX_LINES: usize = 340;
 
-/// The mappings of `field`, checked for what the kernel refuses with a bare EINVAL.
-pub(super) fn mappings(field: &str, list: &Option<Vec<LinuxIdMapping>>) -> Result<Vec<IdMap>> {
+/// The mappings at `pointer`, checked for what the kernel refuses with a bare EINVAL.
+pub(super) fn mappings(pointer: &str, list: &Option<Vec<LinuxIdMapping>>) -> Result<Vec<IdMap>> {
     let list = list.as_deref().unwrap_or_default();
     if list.len() > MAX_LINES {
         let text = format!("{} mappings, but the kernel takes at most {MAX_LINES}", list.len());
-        return Err(Error::config(format!("/linux/{field}"), text));
+        return Err(Error::config(pointer, text));
     }
     let mut maps: Vec<IdMap> = Vec::with_capacity(list.len());
     for (index, entry) in list.iter().enumerate() {
         let map =
             IdMap { container: entry.container_id(), host: entry.host_id(), size: entry.size() };
         if let Some(text) = fault(&map, &maps) {
-            return Err(Error::config(format!("/linux/{field}/{index}"), text));
+            return Err(Error::config(format!("{pointer}/{index}"), text));
         }
         maps.push(map);
     }

@@ -16,6 +16,7 @@ mod facts;
 mod hooks;
 mod idmap;
 mod model;
+mod mount_ids;
 mod mount_options;
 mod mounts;
 mod namespaces;
@@ -68,15 +69,13 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
         }
         None => None,
     };
-    if linux.and_then(|linux| linux.mount_label().as_ref()).is_some_and(|label| !label.is_empty()) {
-        warnings.push(check::warning("/linux/mountLabel", "ignored: SELinux is not supported"));
-    }
     let rootfs = rootfs::rootfs(spec, facts, &namespaces.mount)?;
     let mounts = spec.mounts().as_ref();
     let mut plan = Plan {
         oci_version: spec.version().clone(),
         bundle: facts.bundle.clone(),
         mounts: mounts::mounts(mounts, facts, &rootfs.path, &namespaces, &mut warnings)?,
+        mount_label: mounts::label(linux)?,
         rootfs,
         devices: devices::devices(linux.and_then(|linux| linux.devices().as_ref()), &mut warnings)?,
         masked_paths: linux.map_or(Ok(Vec::new()), |linux| {

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::mount_ids::{MountIds, MountMaps};
+
 /// A whole container, resolved and validated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -21,6 +23,8 @@ pub struct Plan {
     pub namespaces: Namespaces,
     /// `mounts`, in order.
     pub mounts: Vec<Mount>,
+    /// `linux.mountLabel`: SELinux label of new file systems.
+    pub mount_label: Option<String>,
     /// The default devices of the runtime-spec and `linux.devices`; one entry for a path.
     pub devices: Vec<Device>,
     /// `linux.maskedPaths`, absolute.
@@ -159,6 +163,8 @@ pub struct Mount {
     pub destination: PathBuf,
     /// What.
     pub kind: MountKind,
+    /// Other owners of its files than those of its source.
+    pub ids: Option<MountIds>,
     /// Attributes of the mount itself.
     pub attributes: Attributes,
     /// Attributes of the mount and of all below it (`rro`, `rnosuid`, …).

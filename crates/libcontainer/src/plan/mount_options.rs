@@ -27,7 +27,7 @@ enum Effect {
     /// `tmpcopyup`
     CopyUp,
     /// `idmap` and `ridmap`
-    IdMap,
+    IdMap { recursive: bool },
     /// Changes the mount itself.
     Own(Change),
     /// Changes the mount and all below it.
@@ -76,7 +76,7 @@ const TABLE: &[(&str, Effect)] = &[
     ("diratime",       Own(Unset(NODIRATIME))),
     ("dirsync",        On("dirsync")),
     ("exec",           Own(Clear(NOEXEC))),
-    ("idmap",          IdMap),
+    ("idmap",          IdMap { recursive: false }),
     ("iversion",       Nothing),
     ("lazytime",       On("lazytime")),
     ("loud",           Nothing),
@@ -100,7 +100,7 @@ const TABLE: &[(&str, Effect)] = &[
     ("relatime",       Own(Mode(RELATIME))),
     ("remount",        Remount),
     ("rexec",          Tree(Clear(NOEXEC))),
-    ("ridmap",         IdMap),
+    ("ridmap",         IdMap { recursive: true }),
     ("rnoatime",       Tree(Mode(NOATIME))),
     ("rnodev",         Tree(Set(NODEV))),
     ("rnodiratime",    Tree(Set(NODIRATIME))),
@@ -134,7 +134,7 @@ const TABLE: &[(&str, Effect)] = &[
 
 /// The options that this runtime acts on, sorted, for the `features` verb.
 pub fn mount_option_names() -> Vec<&'static str> {
-    TABLE.iter().filter(|(_, effect)| !matches!(effect, IdMap)).map(|(name, _)| *name).collect()
+    TABLE.iter().map(|(name, _)| *name).collect()
 }
 
 /// The options of one mount, sorted by what they concern.
@@ -153,10 +153,18 @@ pub(super) struct Options {
     pub(super) superblock: Vec<&'static str>,
     /// Words that take superblock flags back, which only a remount needs to say.
     pub(super) superblock_off: Vec<&'static str>,
-    /// Position of `idmap` or `ridmap`.
-    pub(super) idmap: Option<usize>,
+    /// `idmap` or `ridmap`
+    pub(super) idmap: Option<IdMapOption>,
     /// What belongs to the file system, each with its position.
     pub(super) data: Vec<(usize, String)>,
+}
+
+/// `idmap` or `ridmap`, the last one given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct IdMapOption {
+    /// Its position among the options.
+    pub(super) index: usize,
+    pub(super) recursive: bool,
 }
 
 impl Options {
@@ -178,7 +186,7 @@ impl Options {
             Bind { recursive } => self.bind = Some(recursive || self.bind == Some(true)),
             Remount => self.remount = true,
             CopyUp => self.copy_up = true,
-            IdMap => self.idmap = Some(index),
+            IdMap { recursive } => self.idmap = Some(IdMapOption { index, recursive }),
             Own(change) => {
                 self.any_attribute = true;
                 change.apply(&mut self.attributes);
@@ -300,7 +308,7 @@ mod tests {
         let names: Vec<&str> = TABLE.iter().map(|(name, _)| *name).collect();
         assert!(names.windows(2).all(|pair| pair[0] < pair[1]));
         assert_eq!(names.len(), 62);
-        assert_eq!(mount_option_names().len(), 60);
+        assert_eq!(mount_option_names(), names);
         assert!(names.iter().all(|name| effect(name).is_some()));
     }
 

@@ -2,13 +2,13 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use oci_spec::runtime::Mount as OciMount;
+use oci_spec::runtime::{Linux, Mount as OciMount};
 
 use super::check::{no_nul, no_nul_path, warning};
 use super::facts::HostFacts;
 use super::idmap::is_mapped;
+use super::mount_ids::mount_ids;
 use super::mount_options::Options;
-use super::unsupported::idmapped_mount;
 use super::{FilesystemOptions, Mount, MountKind, Namespace, Namespaces};
 use crate::error::{Error, Result};
 
@@ -38,7 +38,7 @@ pub(super) fn mounts(
     let mut plan = Vec::with_capacity(list.len());
     for (index, entry) in list.iter().enumerate() {
         let pointer = format!("/mounts/{index}");
-        let mount = mount(entry, &pointer, facts, rootfs, warnings)?;
+        let mount = mount(entry, &pointer, facts, rootfs, namespaces, warnings)?;
         if facts.euid != 0 && namespaces.user == Namespace::New {
             ids_are_mapped(&mount.kind, &pointer, namespaces)?;
         }
@@ -47,18 +47,21 @@ pub(super) fn mounts(
     Ok(plan)
 }
 
-/// A list of mounts for a container that runs already, which is not config.json's.
+/// A list of mounts for a container that runs already, which is not config.json's. `user` is its user
+/// namespace.
 ///
 /// # Errors
 /// As for `mounts` of config.json; besides for a whole cgroup view, a `remount` and the root directory.
 pub fn live_mounts(
     list: &[OciMount],
     facts: &HostFacts,
+    user: Namespace,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Mount>> {
+    let namespaces = Namespaces { user, ..Namespaces::default() };
     let plan = list.iter().enumerate().map(|(index, entry)| {
         let pointer = format!("/{index}");
-        let mount = mount(entry, &pointer, facts, Path::new("/"), warnings)?;
+        let mount = mount(entry, &pointer, facts, Path::new("/"), &namespaces, warnings)?;
         let refuse = |what: &str| Err(Error::config(&*pointer, what));
         match &mount.kind {
             MountKind::Cgroup => refuse("a cgroup mount cannot be added to a running container"),
@@ -72,11 +75,19 @@ pub fn live_mounts(
     plan.collect()
 }
 
+/// `linux.mountLabel`; an empty one is none.
+pub(super) fn label(linux: Option<&Linux>) -> Result<Option<String>> {
+    let label = linux.and_then(|linux| linux.mount_label().as_deref()).unwrap_or_default();
+    no_nul(label, || "/linux/mountLabel".to_owned())?;
+    Ok(Some(label.to_owned()).filter(|label| !label.is_empty()))
+}
+
 fn mount(
     entry: &OciMount,
     pointer: &str,
     facts: &HostFacts,
     rootfs: &Path,
+    namespaces: &Namespaces,
     warnings: &mut Vec<String>,
 ) -> Result<Mount> {
     let given = entry.options().as_deref().unwrap_or_default();
@@ -84,7 +95,6 @@ fn mount(
         no_nul(option, || format!("{pointer}/options/{index}"))?;
     }
     let options = Options::parse(given);
-    refuse_idmap(entry, &options, pointer)?;
     let kind = kind(entry, &options, pointer, facts, warnings)?;
     let destination = destination(entry, pointer, rootfs, warnings)?;
     proc_destination(&destination, &kind, pointer)?;
@@ -99,26 +109,13 @@ fn mount(
     };
     Ok(Mount {
         destination,
+        ids: mount_ids(entry, &options, &kind, pointer, facts, namespaces)?,
         kind,
         attributes,
         recursive_attributes: options.recursive_attributes,
         propagation: options.propagation,
         copy_up: options.copy_up && is_tmpfs,
     })
-}
-
-fn refuse_idmap(entry: &OciMount, options: &Options, pointer: &str) -> Result<()> {
-    if let Some(index) = options.idmap {
-        return Err(idmapped_mount(format!("{pointer}/options/{index}")));
-    }
-    for (field, maps) in
-        [("uidMappings", entry.uid_mappings()), ("gidMappings", entry.gid_mappings())]
-    {
-        if maps.as_ref().is_some_and(|maps| !maps.is_empty()) {
-            return Err(idmapped_mount(format!("{pointer}/{field}")));
-        }
-    }
-    Ok(())
 }
 
 /// A relative destination is taken from `/`, as the runtime-spec allows for old tools. One that begins
@@ -242,11 +239,19 @@ fn data(options: &Options) -> FilesystemOptions {
     };
     for (_, item) in &options.data {
         match item.split_once('=') {
-            Some((key, value)) => result.values.push((key.to_owned(), value.to_owned())),
+            Some((key, value)) => {
+                result.values.push((key.to_owned(), unquoted(key, value).to_owned()));
+            }
             None => result.flags.push(item.clone()),
         }
     }
     result
+}
+
+/// mount(2) has security modules take labels out of their quotes, fsconfig(2) does not.
+fn unquoted<'a>(key: &str, value: &'a str) -> &'a str {
+    let inner = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    inner.filter(|_| key.ends_with("context")).unwrap_or(value)
 }
 
 /// Keeps volumes off /proc, where they could stand in for files that confinement is written to. Links in

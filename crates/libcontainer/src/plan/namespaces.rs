@@ -60,8 +60,8 @@ fn list(linux: &Linux, plan: &mut Namespaces) -> Result<()> {
 }
 
 fn user(linux: &Linux, plan: &mut Namespaces, warnings: &mut Vec<String>) -> Result<()> {
-    plan.uid_maps = mappings("uidMappings", linux.uid_mappings())?;
-    plan.gid_maps = mappings("gidMappings", linux.gid_mappings())?;
+    plan.uid_maps = mappings("/linux/uidMappings", linux.uid_mappings())?;
+    plan.gid_maps = mappings("/linux/gidMappings", linux.gid_mappings())?;
     match plan.user {
         Namespace::Inherit => {
             for (field, maps) in [("uidMappings", &plan.uid_maps), ("gidMappings", &plan.gid_maps)]

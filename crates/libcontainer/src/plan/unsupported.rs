@@ -24,8 +24,3 @@ pub(super) fn refuse(spec: &Spec) -> Result<()> {
         None => Ok(()),
     }
 }
-
-/// Refuses an id-mapped mount.
-pub(super) fn idmapped_mount(pointer: String) -> Error {
-    Error::config(pointer, "an id-mapped mount is not supported")
-}

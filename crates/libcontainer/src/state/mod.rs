@@ -106,6 +106,9 @@ pub(crate) struct ExecDefaults {
     pub personality: Option<u64>,
     /// `listenerPath` and `listenerMetadata` of the seccomp filter.
     pub listener: Option<(String, String)>,
+    /// `linux.mountLabel`, for mounts that are added later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mount_label: Option<String>,
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ fn linux() -> Linux {
         apparmor: Enabled { enabled: false },
         selinux: Enabled { enabled: false },
         intel_rdt: Enabled { enabled: false },
-        mount_extensions: MountExtensions { idmap: Enabled { enabled: false } },
+        mount_extensions: MountExtensions { idmap: Enabled { enabled: true } },
         net_devices: Enabled { enabled: false },
     }
 }

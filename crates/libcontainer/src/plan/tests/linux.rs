@@ -129,14 +129,12 @@ fn sysctl() {
 fn the_rest_of_linux() {
     let plan = good(&[
         ("/linux/personality", json!({"domain": "LINUX32", "flags": ["x"]})),
-        ("/linux/mountLabel", json!("l")),
         ("/linux/cgroupsPath", json!("/a/b")),
         ("/annotations", json!({"k": "v"})),
     ]);
     assert_eq!((plan.personality, plan.cgroups_path.as_deref()), (Some(8), Some("/a/b")));
     assert_eq!(plan.annotations["k"], "v");
     warns(&plan, "/linux/personality/flags: ignoring unsupported");
-    warns(&plan, "/linux/mountLabel: ignored");
     bad("/linux/cgroupsPath", json!("a\0"), "/linux/cgroupsPath", "null byte");
     for (member, value) in [
         ("netDevices", json!({"eth0": {}})),

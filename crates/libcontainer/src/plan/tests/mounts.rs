@@ -81,12 +81,6 @@ fn bad_mounts() {
             "/options/2",
             "unknown mount option \"galaxy\": bind mounts cannot have any filesystem-specific options",
         ),
-        (json!({"destination": "/a", "options": ["ridmap"]}), "/options/0", "not supported"),
-        (
-            json!({"destination": "/a", "uidMappings": [map(0, 0, 1)]}),
-            "/uidMappings",
-            "not supported",
-        ),
         (json!({"destination": "/proc", "type": "tmpfs"}), "/destination", "is not of type proc"),
         (
             json!({"destination": "/x/../proc/self/.", "type": "tmpfs"}),
@@ -105,4 +99,86 @@ fn bad_mounts() {
     mount(json!({"destination": "/proc/uptime", "source": "/b", "options": ["bind"]}));
     mount(json!({"destination": "/proc", "type": "proc"}));
     mount(json!({"destination": "/process", "type": "tmpfs"}));
+}
+
+fn bind(more: &Value) -> Value {
+    let mut entry = json!({"destination": "/d", "source": "/s", "options": ["rbind"]});
+    for (key, value) in more.as_object().expect("object") {
+        entry[key] = value.clone();
+    }
+    entry
+}
+
+#[test]
+fn mapped_ids() {
+    let own = |uid: u32, gid: u32| MountMaps::Own {
+        uid: vec![IdMap { container: 0, host: uid, size: 10 }],
+        gid: vec![IdMap { container: 0, host: gid, size: 10 }],
+    };
+    let given =
+        |uid, gid| json!({"uidMappings": [map(0, uid, 10)], "gidMappings": [map(0, gid, 10)]});
+    let with = |mut value: Value, word: &str| {
+        value["options"] = json!(["rbind", word]);
+        value
+    };
+    let empty = json!({"uidMappings": [], "gidMappings": [], "options": ["bind", "ridmap"]});
+    let list = json!([map(0, 100, 10), map(10, 200, 10)]);
+    let user = user_with(list.clone(), list);
+    let turned = json!([map(10, 200, 10), map(0, 100, 10)]);
+    let turned = json!({"uidMappings": turned, "gidMappings": turned});
+    let join = [("/linux/namespaces/2", json!({"type": "user", "path": "/proc/1/ns/user"}))];
+    for (entry, namespaces, maps, recursive) in [
+        (given(100, 200), &[][..], own(100, 200), false),
+        (with(given(100, 200), "idmap"), &[], own(100, 200), false),
+        (with(given(100, 200), "ridmap"), &[], own(100, 200), true),
+        (given(100, 200), &user, own(100, 200), false),
+        (given(100, 200), &join, own(100, 200), false),
+        (turned, &user, MountMaps::Container, false),
+        (json!({"options": ["bind", "idmap"]}), &user, MountMaps::Container, false),
+        (json!({"options": ["ridmap", "bind", "idmap"]}), &join, MountMaps::Container, false),
+        (empty.clone(), &user, MountMaps::Container, true),
+    ] {
+        let changes = [namespaces, &[("/mounts/0", bind(&entry))]].concat();
+        let ids = good(&changes).mounts.remove(0).ids;
+        assert_eq!(ids, Some(MountIds { maps, recursive }), "{entry}");
+    }
+    let none = json!({"uidMappings": [], "gidMappings": []});
+    assert_eq!(mount(bind(&none)).ids, None);
+
+    let both = "must have both uid and gid mappings";
+    for (entry, at, words) in [
+        (empty, "/options/1", both),
+        (json!({"options": ["bind", "idmap"]}), "/options/1", both),
+        (json!({"uidMappings": [map(0, 0, 1)]}), "/uidMappings", both),
+        (json!({"gidMappings": [map(0, 0, 1)]}), "/gidMappings", both),
+        (given(u32::MAX, 0), "/uidMappings/0", "beyond 4294967294"),
+        (json!({"gidMappings": [map(0, 0, 2), map(1, 2, 2)]}), "/gidMappings/1", "overlaps"),
+        (json!({"type": "tmpfs", "options": ["ridmap"]}), "/options/0", "only supported for bind"),
+        (json!({"options": ["remount", "bind", "idmap"]}), "/options/2", "only supported for bind"),
+    ] {
+        bad("/mounts/0", bind(&entry), &format!("/mounts/0{at}"), words);
+    }
+    let rootless = HostFacts { euid: 1000, ..facts() };
+    let maps = json!([map(0, 1000, 1)]);
+    let mut changes = user_with(maps.clone(), maps);
+    changes.push(("/mounts/0", bind(&json!({"options": ["bind", "idmap"]}))));
+    bad_with(&changes, &rootless, "/mounts/0/options/1", "not supported for rootless containers");
+}
+
+#[test]
+fn labels() {
+    let label = "system_u:object_r:container_file_t:s0:c1,c2";
+    assert_eq!(good(&[("/linux/mountLabel", json!(label))]).mount_label.as_deref(), Some(label));
+    assert_eq!(good(&[("/linux/mountLabel", json!(""))]).mount_label, None);
+    assert_eq!(good(&[]).mount_label, None);
+    bad("/linux/mountLabel", json!("a\0b"), "/linux/mountLabel", "null byte");
+    let options = json!([format!("size=1m,context=\"{label}\",x=\"y\"")]);
+    match mount(json!({"destination": "/d", "type": "tmpfs", "options": options})).kind {
+        MountKind::Filesystem { options, .. } => assert_eq!(
+            options.values,
+            [("size", "1m"), ("context", label), ("x", "\"y\"")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        ),
+        other => panic!("{other:?}"),
+    }
 }

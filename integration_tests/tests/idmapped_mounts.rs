@@ -1,0 +1,369 @@
+//! Id-mapped mounts: whose mappings, on what, and what cannot be mapped.
+
+use integration_tests::{
+    Bundle, HostMount, Output, differs, mount, namespace_link, need_root, run, skip, wait_until,
+    without_namespace,
+};
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+macro_rules! need_id_maps {
+    () => {
+        need_root!();
+        differs!(Runc | Crun | Youki, "not in older ones");
+    };
+}
+
+/// Ends the test where the file system of the bundle cannot be mapped.
+macro_rules! need_file_system {
+    ($output:expr) => {
+        if $output.stderr.contains("doesn't support idmap mounts") {
+            skip!("the file system here has no id-mapped mounts");
+        }
+    };
+}
+
+/// Files `/v/file` of 0:0 and `/v/other` of 5:6.
+fn volume(bundle: &Bundle) -> PathBuf {
+    let volume = bundle.dir().join("volume");
+    fs::create_dir(&volume).expect("mkdir");
+    for (name, uid, gid) in [("file", 0, 0), ("other", 5, 6)] {
+        fs::write(volume.join(name), "x").expect("write");
+        chown(volume.join(name), Some(uid), Some(gid)).expect("chown");
+    }
+    volume
+}
+
+fn map(container: u32, host: u32, size: u32) -> Value {
+    json!({ "containerID": container, "hostID": host, "size": size })
+}
+
+/// A bind mount of `source` at `/v`; empty maps leave the fields out.
+fn mapped(source: &Path, options: &[&str], uid: &[Value], gid: &[Value]) -> Value {
+    let mut entry = mount("/v", "bind", &source.to_string_lossy(), options);
+    for (field, maps) in [("uidMappings", uid), ("gidMappings", gid)] {
+        if !maps.is_empty() {
+            entry[field] = json!(maps);
+        }
+    }
+    entry
+}
+
+/// The owners in what `runtimetest stat` printed, as `uid:gid`.
+fn owners(output: &Output) -> Vec<String> {
+    let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    output.ok().lines().map(words).map(|words| format!("{}:{}", words[3], words[4])).collect()
+}
+
+const NOBODY: &str = "65534:65534";
+
+/// The mount's own mappings and, where the options stand alone, those of the container.
+#[test]
+fn owners_are_mapped() {
+    need_id_maps!();
+    let far = [map(0, 100_000, 65_536)];
+    let apart = ([map(0, 100_100, 10)], [map(0, 100_200, 10)]);
+    for (user_namespace, options, uid, gid, want) in [
+        (true, &["bind"][..], &far[..], &far[..], ["0:0", "5:6"]),
+        (true, &["bind", "idmap"], &far, &far, ["0:0", "5:6"]),
+        (true, &["bind", "idmap"], &[], &[], ["0:0", "5:6"]),
+        (true, &["rbind", "ridmap"], &[], &[], ["0:0", "5:6"]),
+        (true, &["bind"], &apart.0, &apart.1, ["100:200", "105:206"]),
+        (true, &["bind"], &[], &[], [NOBODY, NOBODY]),
+        (false, &["bind"], &apart.0, &apart.1, ["100100:100200", "100105:100206"]),
+        (false, &["bind"], &[map(5, 7, 1)], &[map(6, 8, 1)], [NOBODY, "7:8"]),
+    ] {
+        let mut bundle = Bundle::new(&["stat", "/v/file", "/v/other"]);
+        let volume = volume(&bundle);
+        bundle.set("/root/readonly", json!(false));
+        if user_namespace {
+            bundle.user_namespace();
+        }
+        bundle.push("/mounts", mapped(&volume, options, uid, gid));
+        let output = bundle.run();
+        need_file_system!(output);
+        assert_eq!(owners(&output), want, "{user_namespace} {options:?} {uid:?} {gid:?}");
+        bundle.assert_clean();
+    }
+}
+
+/// Nothing is changed on the host: what is written gets the owner that the mapping leads back to.
+#[test]
+fn writes_get_the_owner_of_the_source() {
+    need_id_maps!();
+    let mut bundle = Bundle::new(&["write", "/v/new", "text"]);
+    let volume = volume(&bundle);
+    bundle.set("/root/readonly", json!(false)).user_namespace();
+    bundle.push("/mounts", mapped(&volume, &["bind", "idmap"], &[], &[]));
+    let output = bundle.run();
+    need_file_system!(output);
+    output.ok();
+    for (name, uid) in [("new", 0), ("file", 0), ("other", 5)] {
+        assert_eq!(fs::metadata(volume.join(name)).expect("stat").uid(), uid, "{name}");
+    }
+}
+
+/// Without a mapping of the user there is no owner to write as.
+#[test]
+fn an_unmapped_user_cannot_write() {
+    need_id_maps!();
+    let mut bundle = Bundle::new(&["write", "/v/new", "text"]);
+    let volume = volume(&bundle);
+    bundle.set("/root/readonly", json!(false));
+    let far = [map(0, 100_000, 10)];
+    bundle.push("/mounts", mapped(&volume, &["bind"], &far, &far));
+    let output = bundle.run();
+    need_file_system!(output);
+    assert!(output.stderr.contains("Value too large"), "{output}");
+    assert!(!volume.join("new").exists());
+}
+
+#[test]
+fn a_joined_user_namespace_has_its_mappings() {
+    need_id_maps!();
+    let mut first = Bundle::new(&["sleep", "100"]);
+    first.user_namespace();
+    first.up();
+    let mut bundle = Bundle::new(&["stat", "/v/file", "/v/other"]);
+    let volume = volume(&bundle);
+    let path = format!("/proc/{}/ns/user", first.pid());
+    bundle.set("/root/readonly", json!(false));
+    bundle.push("/linux/namespaces", json!({ "type": "user", "path": path }));
+    bundle.own_rootfs(100_000);
+    bundle.push("/mounts", mapped(&volume, &["bind", "idmap"], &[], &[]));
+    let output = bundle.run();
+    first.delete();
+    need_file_system!(output);
+    assert_eq!(owners(&output), ["0:0", "5:6"]);
+    bundle.assert_clean();
+}
+
+/// `idmap` maps the mount alone, `ridmap` those below as well.
+#[test]
+fn mounts_below_are_mapped_by_ridmap_alone() {
+    need_id_maps!();
+    let maps = [map(0, 1000, 10)];
+    for (options, below) in
+        [(&["rbind"][..], "5:6"), (&["rbind", "idmap"], "5:6"), (&["rbind", "ridmap"], "1005:1006")]
+    {
+        let mut bundle = Bundle::new(&["stat", "/v/other", "/v/below/other"]);
+        let volume = volume(&bundle);
+        let top = bundle.dir().join("top");
+        fs::create_dir(&top).expect("mkdir");
+        fs::copy(volume.join("other"), top.join("other")).expect("copy");
+        chown(top.join("other"), Some(1), Some(2)).expect("chown");
+        let _below = HostMount::bind(&volume, top.join("below"));
+        bundle.set("/root/readonly", json!(false));
+        bundle.push("/mounts", mapped(&top, options, &maps, &maps));
+        let output = bundle.run();
+        need_file_system!(output);
+        assert_eq!(owners(&output), ["1001:1002", below], "{options:?}");
+    }
+}
+
+/// A source in the container's own root shows earlier mounts, which the process itself has made.
+#[test]
+fn a_source_inside_the_root() {
+    need_id_maps!();
+    for (user_namespace, want) in [(false, "100000:100000"), (true, "0:0")] {
+        let mut bundle = Bundle::new(&["stat", "/v/file"]);
+        let volume = volume(&bundle).to_string_lossy().into_owned();
+        bundle.set("/root/readonly", json!(false));
+        if user_namespace {
+            bundle.user_namespace();
+        }
+        let inside = bundle.rootfs().join("first");
+        let maps = [map(0, 100_000, 65_536)];
+        bundle.push("/mounts", mount("/first", "bind", &volume, &["bind"]));
+        bundle.push("/mounts", mapped(&inside, &["bind"], &maps, &maps));
+        let output = bundle.run();
+        need_file_system!(output);
+        assert_eq!(owners(&output), [want], "user namespace: {user_namespace}");
+        bundle.assert_clean();
+    }
+}
+
+/// A mount namespace that is joined has nothing to do with who may map.
+#[test]
+fn in_a_joined_mount_namespace() {
+    need_id_maps!();
+    let mut holder = Command::new("unshare");
+    let mut holder = holder.args(["--mount", "sleep", "100"]).spawn().expect("unshare");
+    let own = namespace_link("self", "mnt");
+    wait_until("the namespace", || namespace_link(&holder.id().to_string(), "mnt") != own);
+    let mut bundle = Bundle::new(&["stat", "/v/file", "/v/other"]);
+    let volume = volume(&bundle);
+    without_namespace(&mut bundle.config, "mount");
+    let path = format!("/proc/{}/ns/mnt", holder.id());
+    bundle.push("/linux/namespaces", json!({ "type": "mount", "path": path }));
+    bundle.set("/root/readonly", json!(false));
+    bundle.unset("/linux/maskedPaths").unset("/linux/readonlyPaths");
+    let maps = [map(0, 1000, 10)];
+    bundle.push("/mounts", mapped(&volume, &["bind"], &maps, &maps));
+    let output = bundle.run();
+    let _ = holder.kill();
+    let _ = holder.wait();
+    need_file_system!(output);
+    assert_eq!(owners(&output), ["1000:1000", "1005:1006"]);
+}
+
+#[test]
+fn mounts_added_later() {
+    need_id_maps!();
+    let maps = [map(0, 100_100, 10)];
+    for (user_namespace, options, maps, want) in [
+        (true, &["bind", "idmap"][..], &[][..], "0:0"),
+        (true, &["bind"], &maps, "100:100"),
+        (false, &["bind"], &maps, "100100:100100"),
+    ] {
+        let mut bundle = Bundle::new(&["sleep", "100"]);
+        let volume = volume(&bundle);
+        bundle.set("/root/readonly", json!(false));
+        if user_namespace {
+            bundle.user_namespace();
+        }
+        bundle.up();
+        let list = bundle.dir().join("mounts.json");
+        fs::write(&list, json!([mapped(&volume, options, maps, maps)]).to_string()).expect("write");
+        let add = ["mounts", "add", &bundle.id, &list.to_string_lossy()];
+        let output = bundle.call(&add);
+        need_file_system!(output);
+        output.ok();
+        assert_eq!(owners(&bundle.exec(&["stat", "/v/file"])), [want]);
+        let alone = mapped(&volume, &["bind", "idmap"], &[], &[]);
+        if !user_namespace {
+            fs::write(&list, json!([alone]).to_string()).expect("write");
+            bundle.call(&add).exits(1).fails_with(&["/0/options/1", "must have both uid and gid"]);
+        }
+        bundle.delete();
+        bundle.assert_clean();
+    }
+}
+
+/// Descriptors, options and propagation are as for any other mount.
+#[test]
+fn checked_from_inside() {
+    need_id_maps!();
+    for user_namespace in [false, true] {
+        let mut bundle = Bundle::check();
+        let volume = volume(&bundle);
+        if user_namespace {
+            bundle.user_namespace();
+        }
+        bundle.set("/root/readonly", json!(false));
+        let limit = json!({ "type": "RLIMIT_NOFILE", "soft": 20, "hard": 20 });
+        bundle.set("/process/rlimits", json!([limit]));
+        for number in 0..30 {
+            let maps = [map(number % 3, 100_000, 10)];
+            let options = ["bind", "ro", "nosuid", "noexec", "rshared"];
+            let mut entry = mapped(&volume, &options, &maps, &maps);
+            entry["destination"] = json!(format!("/v/{number}"));
+            bundle.push("/mounts", entry);
+        }
+        let output = bundle.run();
+        need_file_system!(output);
+        output.checked().ok();
+        bundle.assert_clean();
+    }
+}
+
+/// A created container that waits has neither the mounts nor the user namespaces open.
+#[test]
+fn nothing_stays_open() {
+    need_id_maps!();
+    let mut bundle = Bundle::new(&["true"]);
+    let volume = volume(&bundle);
+    bundle.set("/root/readonly", json!(false)).user_namespace();
+    let one = [map(0, 100_000, 10)];
+    bundle.push("/mounts", mapped(&volume, &["bind"], &one, &one));
+    let output = bundle.create();
+    need_file_system!(output);
+    output.ok();
+    let dir = fs::read_dir(format!("/proc/{}/fd", bundle.pid())).expect("ls");
+    let mut links = 0;
+    for entry in dir.flatten() {
+        let link = fs::read_link(entry.path()).expect("readlink").to_string_lossy().into_owned();
+        // A detached mount shows as its own root.
+        assert!(link != "/" && !link.starts_with("user:"), "{entry:?}: {link}");
+        links += 1;
+    }
+    assert!(links > 2, "nothing was looked at");
+    bundle.call(&["delete", "--force", &bundle.id]).ok();
+    bundle.assert_clean();
+}
+
+/// One user namespace for equal mappings, none for those of the container, none without any.
+#[test]
+fn equal_mappings_share_a_user_namespace() {
+    need_id_maps!();
+    if Command::new("strace").arg("-V").output().is_err() {
+        skip!("strace is not installed");
+    }
+    let containers = [map(0, 100_000, 65_536)];
+    let (one, other) = ([map(0, 100_000, 10)], [map(0, 100_010, 10)]);
+    for (list, want) in [
+        (&[][..], 1),
+        (&[&containers[..], &[]], 1),
+        (&[&one, &one, &one], 2),
+        (&[&one, &other, &one, &containers], 3),
+    ] {
+        let mut bundle = Bundle::new(&["true"]);
+        let volume = volume(&bundle);
+        bundle.set("/root/readonly", json!(false)).user_namespace();
+        for (number, maps) in list.iter().enumerate() {
+            let mut entry = mapped(&volume, &["bind", "idmap"], maps, maps);
+            entry["destination"] = json!(format!("/v/{number}"));
+            bundle.push("/mounts", entry);
+        }
+        bundle.write();
+        let trace = bundle.dir().join("trace");
+        let runtime = bundle.command(&["run", "--bundle", &bundle.path(), &bundle.id]);
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-e", "trace=clone,clone3,mount_setattr", "-o"]).arg(&trace);
+        let output = run(command.arg(runtime.get_program()).args(runtime.get_args()));
+        need_file_system!(output);
+        output.ok();
+        let trace = fs::read_to_string(&trace).expect("trace");
+        assert_eq!(trace.matches("CLONE_NEWUSER").count(), want, "{list:?}: {trace}");
+        assert_eq!(trace.matches("MOUNT_ATTR_IDMAP").count(), list.len(), "{list:?}: {trace}");
+        bundle.assert_clean();
+    }
+}
+
+#[test]
+fn what_cannot_be_mapped_says_why() {
+    need_id_maps!();
+    let maps = [map(0, 1000, 10)];
+    for (source, options, maps, words) in [
+        ("/sys", &["bind"][..], &maps[..], "doesn't support idmap mounts on this kernel"),
+        ("/etc", &["bind", "idmap"], &[], "must have both uid and gid mappings specified"),
+        ("/etc", &["bind", "idmap"], &[map(0, u32::MAX, 1)], "go beyond 4294967294"),
+    ] {
+        let mut bundle = Bundle::new(&["true"]);
+        bundle.set("/root/readonly", json!(false));
+        bundle.push("/mounts", mapped(Path::new(source), options, maps, maps));
+        bundle.run().exits(1).fails_with(&[words]);
+        bundle.assert_clean();
+    }
+    let mut bundle = Bundle::new(&["true"]);
+    let mut tmpfs = mapped(Path::new("tmpfs"), &["idmap"], &maps, &maps);
+    tmpfs["type"] = json!("tmpfs");
+    bundle.push("/mounts", tmpfs);
+    bundle.run().exits(1).fails_with(&["only supported for bind-mounts"]);
+}
+
+/// By which containerd decides whether to give volumes to containers with a user namespace.
+#[test]
+fn features_tell_of_them() {
+    need_id_maps!();
+    let output = Bundle::new(&["true"]).call(&["features"]);
+    let features: Value = serde_json::from_str(output.ok()).expect("JSON");
+    assert_eq!(features["linux"]["mountExtensions"]["idmap"]["enabled"], true);
+    for word in ["idmap", "ridmap"] {
+        let words = features["mountOptions"].as_array().expect("mountOptions");
+        assert!(words.iter().any(|known| known == word), "{word}");
+    }
+}

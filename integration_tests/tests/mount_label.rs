@@ -1,0 +1,39 @@
+//! `linux.mountLabel`.
+
+use integration_tests::{Bundle, mount, need_root};
+use serde_json::json;
+use std::path::Path;
+
+const LABEL: &str = "system_u:object_r:container_file_t:s0:c1,c2";
+
+/// Where SELinux runs the new file systems have the label, but for those that have their own; elsewhere it
+/// is passed over, since engines name one whatever the host.
+#[test]
+fn is_that_of_new_file_systems_where_selinux_runs() {
+    need_root!();
+    let runs = Path::new("/sys/fs/selinux/enforce").exists();
+    let mut bundle = Bundle::new(&["cat", "/proc/self/mountinfo"]);
+    bundle.set("/root/readonly", json!(false)).set("/linux/mountLabel", json!(LABEL));
+    bundle.push("/mounts", mount("/scratch", "tmpfs", "tmpfs", &["size=64k"]));
+    let output = bundle.run();
+    let label = format!("context=\"{LABEL}\"");
+    for (target, labelled) in
+        [("/scratch", true), ("/dev", true), ("/dev/pts", true), ("/proc", false), ("/sys", false)]
+    {
+        let mut lines = output.ok().lines();
+        let line = lines.rfind(|line| line.split(' ').nth(4) == Some(target));
+        let line = line.unwrap_or_else(|| panic!("{target} is no mount: {output}"));
+        assert_eq!(line.contains(&label), runs && labelled, "{line}");
+    }
+    bundle.assert_clean();
+}
+
+#[test]
+fn a_broken_one_is_refused() {
+    need_root!();
+    let mut bundle = Bundle::new(&["true"]);
+    bundle.set("/linux/mountLabel", json!("a\0b"));
+    if integration_tests::peer() == integration_tests::Peer::Onggi {
+        bundle.run().exits(1).fails_with(&["/linux/mountLabel", "null byte"]);
+    }
+}
