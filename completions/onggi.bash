@@ -1,6 +1,6 @@
 # bash completion for onggi; made from its parser, see crates/onggi/src/pages
 
-_onggi_verbs='checkpoint|completion|create|delete|events|exec|kill|list|mounts|pause|ps|restore|resume|run|spec|start|state|update|wait|features|help'
+_onggi_verbs='checkpoint|completion|create|delete|events|exec|kill|list|mounts|pause|ps|restore|resume|run|spec|start|state|update|wait|features|info|help'
 
 _onggi_flags() {
     case $1 in
@@ -25,12 +25,13 @@ _onggi_flags() {
     update) echo '--help -h --resources:file -r:file --blkio-weight:text --pids-limit:text --cpu-period:text --cpu-quota:text --cpu-burst:text --cpu-share:text --cpu-rt-period:text --cpu-rt-runtime:text --cpu-idle:text --cpuset-cpus:text --cpuset-mems:text --memory:text --memory-reservation:text --memory-swap:text --l3-cache-schema:text --mem-bw-schema:text' ;;
     wait) echo '--help -h' ;;
     features) echo '--help -h' ;;
+    info) echo '--help -h --format:table|json -f:table|json' ;;
     esac
 }
 
 _onggi_words() {
     case $1 in
-    help) echo 'checkpoint|completion|create|delete|events|exec|kill|list|mounts|pause|ps|restore|resume|run|spec|start|state|update|wait|features' ;;
+    help) echo 'checkpoint|completion|create|delete|events|exec|kill|list|mounts|pause|ps|restore|resume|run|spec|start|state|update|wait|features|info' ;;
     checkpoint) echo 'id' ;;
     completion) echo 'bash|zsh|fish' ;;
     create) echo 'text' ;;

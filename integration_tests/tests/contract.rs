@@ -1,16 +1,10 @@
 //! What engines rely on and no other file of these tests has: one test for each item.
 
-use integration_tests::{
-    Bundle, ConsoleSocket, Peer, differs, mount, need_root, peer, run, runtime,
-};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use integration_tests::{Bundle, Peer, differs, mount, need_root, peer};
 use serde_json::{Value, json};
 use std::fs;
-use std::io::Read;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 fn running() -> Bundle {
     let bundle = Bundle::new(&["sleep", "1000"]);
@@ -100,67 +94,6 @@ fn nothing_but_answers_is_on_standard_output() {
     bundle.assert_clean();
 }
 
-// Pid files
-
-/// Names as they appear in a directory, with how.
-fn appearances(dir: &Path, act: impl FnOnce()) -> Vec<(String, bool)> {
-    let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).expect("inotify");
-    let flags = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_MODIFY;
-    inotify.add_watch(dir, flags).expect("watch");
-    act();
-    let events = inotify.read_events().unwrap_or_default();
-    let name = |name: Option<std::ffi::OsString>| name.unwrap_or_default().to_string_lossy().into();
-    events
-        .into_iter()
-        .map(|event| (name(event.name), event.mask.contains(AddWatchFlags::IN_MOVED_TO)))
-        .collect()
-}
-
-#[test]
-fn pid_file_is_there_whole_or_not_at_all() {
-    need_root!();
-    differs!(Crun | Youki, "writes to the file itself");
-    let bundle = Bundle::new(&["sleep", "1000"]);
-    let dir = bundle.dir().join("pids");
-    fs::create_dir(&dir).expect("make a directory");
-    let file = |name: &str| dir.join(name).to_string_lossy().into_owned();
-    let seen = appearances(&dir, || {
-        bundle.create_with(&["--pid-file", &file("init")]).ok();
-    });
-    let of =
-        |name: &str| seen.iter().filter(|(n, _)| n == name).map(|(_, m)| *m).collect::<Vec<_>>();
-    assert_eq!(of("init"), [true], "not by rename alone: {seen:?}");
-    bundle.start();
-    let exec = ["--detach", "--pid-file", &file("exec")];
-    let seen = appearances(&dir, || {
-        bundle
-            .detached(&[&["exec"], &exec[..], &[&bundle.id, "/runtimetest", "sleep", "9"]].concat())
-            .ok();
-    });
-    assert!(seen.iter().any(|(name, moved)| name == "exec" && *moved), "{seen:?}");
-    assert!(seen.iter().all(|(name, moved)| name != "exec" || *moved), "{seen:?}");
-    for name in ["init", "exec"] {
-        let text = text(&dir.join(name));
-        assert!(!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()), "{name}: {text:?}");
-    }
-    bundle.delete();
-}
-
-#[test]
-fn pid_file_of_a_detached_exec_is_absent_when_its_program_never_started() {
-    need_root!();
-    differs!(Runc | Crun | Youki, "older ones write it before");
-    let bundle = running();
-    let file = bundle.dir().join("exec.pid");
-    for program in ["nosuch", "/tmp", "/config.json"] {
-        let path = file.to_string_lossy();
-        let args = ["exec", "--detach", "--pid-file", &path, &bundle.id, program];
-        bundle.detached(&args).exits(255);
-        assert!(!file.exists(), "{program}");
-    }
-    bundle.delete();
-}
-
 // Processes
 
 #[test]
@@ -193,55 +126,6 @@ fn start_reports_that_the_program_could_not_be_executed() {
     bundle.delete();
     bundle.run().exits(1).fails_with(&["exec format error"]);
     bundle.assert_clean();
-}
-
-// Sockets
-
-#[test]
-fn console_socket_gets_one_message_with_the_name_before_the_command_returns() {
-    need_root!();
-    let mut bundle = Bundle::new(&["sleep", "1000"]);
-    bundle.set("/process/terminal", json!(true));
-    let socket = ConsoleSocket::new(bundle.dir(), "c.sock");
-    bundle.create_with(&["--console-socket", &socket.path()]).ok();
-    let (name, masters) = socket.receive();
-    assert!(name.starts_with(b"/dev/"), "{name:?}");
-    assert_eq!(masters.len(), 1);
-    bundle.start();
-    let args =
-        ["exec", "-t", "-d", "--console-socket", &socket.path(), &bundle.id, "/runtimetest", "tty"];
-    bundle.call(&args).ok();
-    let (name, masters) = socket.receive();
-    assert!(name.starts_with(b"/dev/"), "{name:?}");
-    assert_eq!(masters.len(), 1);
-    bundle.delete();
-}
-
-/// The number of the process behind a pidfd.
-fn behind(pidfd: &impl AsRawFd) -> Option<i32> {
-    let info = text(Path::new(&format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())));
-    info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
-}
-
-#[test]
-fn pidfd_sockets_get_the_process_and_its_kind() {
-    need_root!();
-    differs!(Runc | Crun | Youki, "older ones have no such flag");
-    let bundle = Bundle::new(&["sleep", "1000"]);
-    let socket = ConsoleSocket::new(bundle.dir(), "p.sock");
-    bundle.create_with(&["--pidfd-socket", &socket.path()]).ok();
-    let (kind, fds) = socket.receive();
-    assert_eq!(kind, b"standard");
-    assert_eq!(fds.iter().map(behind).collect::<Vec<_>>(), [Some(bundle.pid())]);
-    bundle.start();
-    let file = bundle.dir().join("exec.pid");
-    let path = file.to_string_lossy();
-    let flags = ["exec", "-d", "--pid-file", &path, "--pidfd-socket", &socket.path()];
-    bundle.detached(&[&flags, &[&bundle.id, "/runtimetest", "sleep", "99"][..]].concat()).ok();
-    let (kind, fds) = socket.receive();
-    assert_eq!(kind, b"setns");
-    assert_eq!(fds.iter().map(behind).collect::<Vec<_>>(), [text(&file).parse().ok()]);
-    bundle.delete();
 }
 
 // State
@@ -433,92 +317,5 @@ fn deleting_and_killing_twice() {
     bundle.call(&["delete", id]).exits(1).fails_with(&["container does not exist"]);
     bundle.call(&["delete", "--force", id]).ok();
     bundle.call(&["delete", "-f", id]).ok();
-    bundle.assert_clean();
-}
-
-// Command lines
-
-#[test]
-fn limits_are_read_from_standard_input() {
-    need_root!();
-    differs!(Youki, "reads files alone");
-    let bundle = running();
-    let file = bundle.dir().join("limits");
-    fs::write(&file, "{}").expect("write");
-    for words in [&["--resources=-"][..], &["--resources", "-"], &["-r", "-"], &["-r=-"]] {
-        if peer() == Peer::Crun && words == ["-r=-"] {
-            continue;
-        }
-        let stdin = Stdio::from(fs::File::open(&file).expect("open"));
-        bundle.call_with_stdin(&[&["update"], words, &[&bundle.id]].concat(), stdin).ok();
-    }
-    fs::write(&file, "no JSON").expect("write");
-    let stdin = Stdio::from(fs::File::open(&file).expect("open"));
-    bundle.call_with_stdin(&["update", "-r", "-", &bundle.id], stdin).exits(1);
-    bundle.delete();
-}
-
-#[test]
-fn flags_are_read_in_the_habits_of_go() {
-    need_root!();
-    differs!(Crun | Youki, "other habits");
-    let bundle = running();
-    let id = bundle.id.as_str();
-    // One dash, values behind a space or an equals sign, switches with a value.
-    let root = bundle.state_root().to_string_lossy().into_owned();
-    for words in [&["-root", &root][..], &["--root", &root], &[&format!("-root={root}")]] {
-        let mut command = Command::new(runtime());
-        run(command.args(words).args(["-debug=false", "state", id])).ok();
-    }
-    // Commas belong to the value.
-    let output = bundle.exec_with(&["--env", "A=1,B=2", "-env", "C=3", "--env=D=4"], &["env"]);
-    for line in ["A=1,B=2", "C=3", "D=4"] {
-        assert!(output.ok().lines().any(|found| found == line), "{output}");
-    }
-    // They end at the id.
-    assert_eq!(
-        bundle.call(&["exec", id, "/runtimetest", "echo", "-d", "--env"]).ok(),
-        "-d --env\n"
-    );
-    if peer() == Peer::Onggi {
-        // So it is with runc from 1.5 on.
-        bundle.call(&["kill", id, "--all"]).exits(1).fails_with(&["unknown signal"]);
-    }
-    bundle.call(&["exec", "-detach=false", id, "/runtimetest", "exit", "7"]).exits(7);
-    bundle.delete();
-}
-
-#[test]
-fn sub_cgroups_are_not_cut_at_commas() {
-    need_root!();
-    differs!(Runc | Crun | Youki, "older ones have another text, or none");
-    let bundle = running();
-    let output = bundle.exec_with(&["--cgroup", "nosuch,other:sub"], &["true"]);
-    output.exits(255).fails_with(&["\"nosuch,other:sub\"", "unknown controller \"nosuch\""]);
-    bundle.delete();
-}
-
-/// Engines hand pipes over; what is written there arrives as it is.
-#[test]
-fn standard_streams_are_passed_through_untouched() {
-    need_root!();
-    let bundle = Bundle::new(&["cat"]);
-    bundle.write();
-    let mut child = bundle
-        .command(&["run", "--bundle", &bundle.path(), &bundle.id])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("start");
-    let bytes: Vec<u8> = (0..=255_u8).cycle().take(70_000).collect();
-    let mut stdin = child.stdin.take().expect("a pipe");
-    let copy = bytes.clone();
-    let writer = std::thread::spawn(move || std::io::Write::write_all(&mut stdin, &copy));
-    let mut out = Vec::new();
-    child.stdout.take().expect("a pipe").read_to_end(&mut out).expect("read");
-    writer.join().expect("join").expect("write");
-    assert!(child.wait().expect("wait").success());
-    assert!(out == bytes, "{} bytes of {}", out.len(), bytes.len());
     bundle.assert_clean();
 }

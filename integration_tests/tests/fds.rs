@@ -161,9 +161,7 @@ fn a_created_container_holds_nothing_of_the_callers() {
         .collect();
     flock.exits(0);
     // The two FIFOs of the state directory and the end of the socket; standard error is the test's.
-    let known = |target: &String| {
-        target.ends_with("/start") || target.ends_with("/status") || target.starts_with("socket:")
-    };
+    let known = |target: &String| target.ends_with("/exec.fifo") || target.starts_with("socket:");
     assert!(targets.iter().filter(|target| !known(target)).count() <= 1, "{targets:?}");
     bundle.delete();
 }

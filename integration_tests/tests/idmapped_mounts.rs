@@ -270,6 +270,31 @@ fn checked_from_inside() {
     }
 }
 
+/// A created container that waits has neither the mounts nor the user namespaces open.
+#[test]
+fn nothing_stays_open() {
+    need_id_maps!();
+    let mut bundle = Bundle::new(&["true"]);
+    let volume = volume(&bundle);
+    bundle.set("/root/readonly", json!(false)).user_namespace();
+    let one = [map(0, 100_000, 10)];
+    bundle.push("/mounts", mapped(&volume, &["bind"], &one, &one));
+    let output = bundle.create();
+    need_file_system!(output);
+    output.ok();
+    let dir = fs::read_dir(format!("/proc/{}/fd", bundle.pid())).expect("ls");
+    let mut links = 0;
+    for entry in dir.flatten() {
+        let link = fs::read_link(entry.path()).expect("readlink").to_string_lossy().into_owned();
+        // A detached mount shows as its own root.
+        assert!(link != "/" && !link.starts_with("user:"), "{entry:?}: {link}");
+        links += 1;
+    }
+    assert!(links > 2, "nothing was looked at");
+    bundle.call(&["delete", "--force", &bundle.id]).ok();
+    bundle.assert_clean();
+}
+
 /// One user namespace for equal mappings, none for those of the container, none without any.
 #[test]
 fn equal_mappings_share_a_user_namespace() {

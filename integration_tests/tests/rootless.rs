@@ -309,3 +309,52 @@ fn root_of_a_user_namespace_is_no_root() {
     command.current_dir(home.bundle()).uid(NOBODY).gid(NOBODY).env_remove("XDG_RUNTIME_DIR");
     assert_eq!(run(&mut command).ok(), "ran\n");
 }
+
+/// As Podman without root calls: root of a user namespace that the container shares, from which there is no
+/// way back to namespaces that were made outside of it.
+#[test]
+fn root_of_a_shared_user_namespace_may_exec_mount_and_join() {
+    need_user_namespaces!();
+    let home = Home::new("podman");
+    home.configure(&["signal-wait"]);
+    let file = home.bundle().join("config.json");
+    let text = fs::read(&file).expect("config.json");
+    let mut config: Value = serde_json::from_slice(&text).expect("JSON");
+    let linux = config["linux"].as_object_mut().expect("linux");
+    linux.remove("uidMappings");
+    linux.remove("gidMappings");
+    let namespaces = linux["namespaces"].as_array_mut().expect("namespaces");
+    namespaces.retain(|one| one["type"] != "user");
+    if !namespaces.iter().any(|one| one["type"] == "network") {
+        namespaces.push(json!({ "type": "network" }));
+    }
+    config["hostname"] = json!("of-the-first");
+    fs::write(&file, config.to_string()).expect("write");
+    config.as_object_mut().expect("object").remove("hostname");
+    config["process"]["args"] = json!(["/bin/runtimetest", "hostname"]);
+    for one in config["linux"]["namespaces"].as_array_mut().expect("namespaces") {
+        let name = match one["type"].as_str() {
+            Some("network") => "net",
+            Some(name @ ("ipc" | "uts")) => name,
+            _ => continue,
+        };
+        one["path"] = json!(format!("/proc/PID/ns/{name}"));
+    }
+    fs::write(home.bundle().join("second.json"), config.to_string()).expect("write");
+    let list = r#"[{ "destination": "/dev/shm", "type": "tmpfs", "options": ["size=8k"] }]"#;
+    fs::write(home.0.join("mounts.json"), list).expect("write");
+    let script = r#"
+        call() { "$HOME/runtime" --root "$HOME/state" "$@"; }
+        trap 'call delete --force one; call delete --force two' EXIT
+        call run --detach one < /dev/null > /dev/null 2>&1 || exit 71
+        call exec one /bin/runtimetest echo in it || exit 72
+        call mounts add one "$HOME/mounts.json" || exit 73
+        pid=$(call state one | sed -n 's/^ *"pid": *\([0-9]*\).*/\1/p')
+        sed "s/PID/$pid/g" second.json > config.json
+        call run two || exit 74"#;
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
+    command.current_dir(home.bundle()).env("HOME", &home.0).env("XDG_RUNTIME_DIR", &home.0);
+    let output = run(command.uid(NOBODY).gid(NOBODY));
+    assert!(output.ok().starts_with("in it\nof-the-first "), "{output}");
+}

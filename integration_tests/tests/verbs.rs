@@ -4,6 +4,7 @@ use integration_tests::{Bundle, Peer, differs, need_root, peer, skip, wait_until
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 #[test]
 fn kill_takes_every_spelling_of_a_signal() {
@@ -157,6 +158,34 @@ fn features_is_json_with_the_required_members() {
         let list = features.pointer(list).and_then(Value::as_array).cloned().unwrap_or_default();
         assert!(list.iter().any(|v| v == item), "{item} is not in {list:?}");
     }
+}
+
+#[test]
+fn info_tells_of_this_host() {
+    differs!(Runc | Crun | Youki, "their words are others, or they have none");
+    let call = |words: &[&str]| {
+        integration_tests::run(
+            std::process::Command::new(integration_tests::runtime()).arg("info").args(words),
+        )
+    };
+    let json = call(&["--format", "json"]);
+    let info: Value = serde_json::from_str(json.ok()).expect("JSON");
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("read");
+    assert_eq!(info["kernel"], release.trim());
+    let namespaces = info["namespaces"].as_array().cloned().unwrap_or_default();
+    for name in ["mnt", "pid", "user"] {
+        let there = Path::new("/proc/self/ns").join(name).symlink_metadata().is_ok();
+        assert_eq!(namespaces.iter().any(|n| n == name), there, "{name}: {namespaces:?}");
+    }
+    let v2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    assert_eq!(info["cgroups"] == "v2", v2, "{}", info["cgroups"]);
+    assert_eq!(info["systemd"], Path::new("/run/systemd/system").exists());
+    assert!(info["memory"].as_u64().is_some_and(|bytes| bytes > 1 << 20), "{}", info["memory"]);
+    // For people the same in lines.
+    let lines = call(&[]);
+    let line = format!("kernel:             {}", release.trim());
+    assert!(lines.ok().lines().any(|found| found == line), "{lines}");
+    call(&["--format", "xml"]).exits(1).fails_with(&["invalid format option"]);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Running hooks: in the runtime by `launch` and `lifecycle`, in the container by `init`.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -59,7 +61,8 @@ fn run(hook: &Hook, state: &str, surroundings: &Surroundings<'_>) -> Result<()> 
     command.env_clear().envs(env.iter().filter_map(|entry| entry.split_once('=')));
     // A group of its own, so that a timeout ends also what it has started.
     command.process_group(0);
-    command.stdin(input(state)?).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(input(state)?);
+    command.stdout(output(hook.stdout.as_deref())?).stderr(output(hook.stderr.as_deref())?);
     if let Some((program, flags)) = surroundings.filter {
         sys::seccomp::install_in_child(&mut command, program.to_vec(), flags);
     }
@@ -71,6 +74,15 @@ fn run(hook: &Hook, state: &str, surroundings: &Surroundings<'_>) -> Result<()> 
         Err(error) => error.to_string(),
     };
     Err(Error::message(format!("{:?}: {status}", hook.path)))
+}
+
+/// A pipe to the runtime, or the end of a file.
+fn output(file: Option<&Path>) -> Result<Stdio> {
+    let Some(path) = file else { return Ok(Stdio::piped()) };
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW);
+    let file = options.open(path).map_err(|error| Error::io("open", path, &error))?;
+    Ok(Stdio::from(file))
 }
 
 /// How a hook ended, in the words of Go's os package, which runc's messages have.

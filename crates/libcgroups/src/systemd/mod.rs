@@ -227,24 +227,36 @@ impl Unit {
     /// When systemd cannot be reached, or does not stop it in time.
     pub(crate) fn stop(&self) -> Result<()> {
         let mut connection = self.open("stop", PATIENCE)?;
+        self.stop_by(&mut connection).map_err(|failure| self.failed("stop", &failure))
+    }
+
+    fn stop_by(&self, connection: &mut Connection) -> std::result::Result<(), Failure> {
         let name = Value::text(&self.name);
         match connection.manager("StopUnit", &[name.clone(), Value::text("replace")]) {
             Ok(answer) => {
                 let job = answer.into_iter().next().unwrap_or_default();
-                connection.wait_job(&job).map_err(|failure| self.failed("stop", &failure))?;
+                connection.wait_job(&job)?;
             }
             Err(Failure::Refused { name, .. }) if name == NO_SUCH_UNIT => return Ok(()),
-            Err(failure) => return Err(self.failed("stop", &failure)),
+            Err(failure) => return Err(failure),
         }
         // Where it is kept because it has failed; most often it is gone by now.
         let _ = connection.manager("ResetFailedUnit", &[name]);
         Ok(())
     }
 
-    /// Has systemd forget the unit where it is kept because it has failed. One that lives is not touched.
+    /// Has systemd forget the unit where it is kept because it has failed, or because it was not seen that its cgroup
+    /// has gone. One with processes is not touched: it is somebody else's. That systemd could not be asked is no error.
     pub(crate) fn forget(&self) {
-        if let Ok(mut connection) = Connection::open(self.instance(), SHORT_PATIENCE) {
-            let _ = connection.manager("ResetFailedUnit", &[Value::text(&self.name)]);
+        let Ok(mut connection) = Connection::open(self.instance(), SHORT_PATIENCE) else { return };
+        let name = [Value::text(&self.name)];
+        // Most often it is gone by now, and this is all.
+        if connection.manager("ResetFailedUnit", &name).is_err() {
+            return;
+        }
+        let nobody = |answer: Vec<String>| answer.first().is_some_and(|bytes| bytes == "0");
+        if connection.manager("GetUnitProcesses", &name).is_ok_and(nobody) {
+            let _ = self.stop_by(&mut connection);
         }
     }
 

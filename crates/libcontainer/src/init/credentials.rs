@@ -37,14 +37,17 @@ pub(crate) struct Setting<'a> {
     pub(crate) last_words: &'static str,
 }
 
-/// Becomes root of the new user namespace; before, the process has no ids in it at all.
-pub(crate) fn become_namespace_root() -> Result<()> {
+/// Becomes root of the new user namespace; before, the process has no ids in it at all. With `keep_groups` it stays in
+/// the groups that it is in.
+pub(crate) fn become_namespace_root(keep_groups: bool) -> Result<()> {
     let tolerate = |result: nix::Result<()>, op: &str| match result {
         // Id 0 need not be mapped, and setgroups(2) may be denied to the whole namespace.
         Ok(()) | Err(Errno::EINVAL | Errno::EPERM) => Ok(()),
         Err(errno) => Err(Error::os(op, "0", errno)),
     };
-    tolerate(credentials::set_groups(&[]), "setgroups")?;
+    if !keep_groups {
+        tolerate(credentials::set_groups(&[]), "setgroups")?;
+    }
     tolerate(credentials::set_gid(0), "setgid")?;
     tolerate(credentials::set_uid(0), "setuid")?;
     // A change of ids cleared it.
@@ -211,17 +214,23 @@ fn drop_bounding(keep: u64) -> Result<()> {
 
 fn change_user(process: &Process, proc: &Proc) -> Result<()> {
     prctl::set_keep_capabilities(true).map_err(|errno| Error::os("set keepcaps", "", errno))?;
-    match credentials::set_groups(&process.additional_gids) {
-        Ok(()) => {}
-        Err(Errno::EPERM) if process.additional_gids.is_empty() && groups_denied(proc) => {}
-        Err(errno) => return Err(Error::os("setgroups", "", errno)),
-    }
+    set_groups(process, proc)?;
     let id = |id: u32| id.to_string();
     credentials::set_gid(process.gid)
         .map_err(|errno| Error::os("setgid", id(process.gid), errno))?;
     credentials::set_uid(process.uid)
         .map_err(|errno| Error::os("setuid", id(process.uid), errno))?;
     prctl::set_keep_capabilities(false).map_err(|errno| Error::os("clear keepcaps", "", errno))
+}
+
+fn set_groups(process: &Process, proc: &Proc) -> Result<()> {
+    if process.keep_groups {
+        return Ok(());
+    }
+    match credentials::set_groups(&process.additional_gids) {
+        Err(Errno::EPERM) if process.additional_gids.is_empty() && groups_denied(proc) => Ok(()),
+        done => done.map_err(|errno| Error::os("setgroups", "", errno)),
+    }
 }
 
 /// Whether this user namespace has setgroups(2) switched off; see user_namespaces(7).

@@ -64,7 +64,7 @@ fn steps(context: &ExecContext<'_>, channel: &ChildEnd) -> Result<std::convert::
         nix::unistd::fchdir(root).and_then(|()| nix::unistd::chroot(".")).map_err(fail)?;
     }
     if context.in_user_namespace {
-        credentials::become_namespace_root()?;
+        credentials::become_namespace_root(process.keep_groups)?;
     }
     session(context.new_keyring, context.id, process.selinux_label.as_deref())?;
     let proc = Proc::open().map_err(|errno| Error::os("open private", "proc", errno))?;

@@ -62,7 +62,7 @@ fn enter(context: VisitContext<'_>, channel: &ChildEnd) -> Result<Root> {
         enter_all(&context.target, context.namespaces)?;
     }
     if context.in_user_namespace {
-        credentials::become_namespace_root()?;
+        credentials::become_namespace_root(false)?;
     }
     if let Some(root) = context.root {
         return Ok(Root::new(root));

@@ -130,7 +130,8 @@ fn set_up(
     let peers = prepared::peer_sources(plan)?;
     let root = rootfs::attach(plan, &context.prepared)?;
     if namespaces.user != Namespace::Inherit {
-        credentials::become_namespace_root()?;
+        let keep_groups = plan.process.as_ref().is_some_and(|process| process.keep_groups);
+        credentials::become_namespace_root(keep_groups)?;
     }
     if namespaces.cgroup == Namespace::New {
         system::unshare_cgroup()?;

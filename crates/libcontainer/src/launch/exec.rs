@@ -44,7 +44,11 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
     let time_namespace = all & CloneFlags::from_bits_retain(CLONE_NEWTIME);
     // Asked before the clone: in a user namespace the answer is another.
     let unprivileged = !nix::unistd::geteuid().is_root();
-    let needs_relay = all.contains(CloneFlags::CLONE_NEWUSER) && unprivileged;
+    // Only children are born in these two.
+    let born_in = pid_namespace | time_namespace;
+    let way_back = WayBack::open(born_in)?;
+    let needs_relay =
+        all.contains(CloneFlags::CLONE_NEWUSER) && unprivileged || !way_back.is_open();
     let (parent, child) = pair()?;
     let pid = launch.state.init.map_or(0, |init| init.pid);
     let target = JoinTarget { pidfd: launch.init, pid };
@@ -65,9 +69,6 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
         };
         (relay(spawn)?, false)
     } else {
-        // Only children are born in these two.
-        let born_in = pid_namespace | time_namespace;
-        let way_back = WayBack::open(born_in)?;
         if !born_in.is_empty() {
             enter_all(&target, born_in)?;
         }
@@ -161,6 +162,11 @@ impl WayBack {
             .map(|(flag, path)| Ok((super::namespaces::open(Path::new(path))?, *flag)))
             .collect::<Result<_>>()
             .map(Self)
+    }
+
+    /// Whether it can be gone: not from a user namespace to what the host's own, or another, has made.
+    pub(super) fn is_open(&self) -> bool {
+        self.0.iter().all(|(own, flag)| setns(own, *flag) != Err(nix::errno::Errno::EPERM))
     }
 
     pub(super) fn go(self) -> Result<()> {

@@ -129,6 +129,16 @@ pub(crate) fn spawn_into(
             };
             relay(spawn).map(|cloned| (cloned, false))
         }
+        _ if !Visit::may_end(namespaces)? => {
+            let spawn = || {
+                if let Some((_, _, path)) = join_as_oneself(namespaces)?.first() {
+                    return Err(Error::os("join namespace", path, Errno::EPERM));
+                }
+                make_time_namespace(namespaces)?;
+                clone(flags, None)
+            };
+            relay(spawn).map(|cloned| (cloned, false))
+        }
         _ => {
             let visit = Visit::begin(namespaces)?;
             let cloned = clone_into(clone_flags(namespaces), cgroup)?;
@@ -195,6 +205,26 @@ struct Visit {
 }
 
 impl Visit {
+    /// Whether this process may come back: root of a user namespace may not, to what was made outside.
+    fn may_end(namespaces: &Namespaces) -> Result<bool> {
+        for kind in VISITED.iter().filter(|kind| Self::leaves(kind, namespaces)) {
+            let own = open(Path::new(&format!("/proc/self/ns/{}", kind.own)))?;
+            if setns(own, CloneFlags::from_bits_retain(kind.flag)) == Err(Errno::EPERM) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the own namespace of this kind is left for another.
+    fn leaves(kind: &Kind, namespaces: &Namespaces) -> bool {
+        match (kind.of)(namespaces) {
+            Namespace::Join(_) => true,
+            Namespace::New => kind.flag == CLONE_NEWTIME,
+            Namespace::Inherit => false,
+        }
+    }
+
     fn begin(namespaces: &Namespaces) -> Result<Self> {
         let mut visit = Self { way_back: Vec::new() };
         for kind in &VISITED {

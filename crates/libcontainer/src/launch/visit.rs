@@ -28,7 +28,8 @@ pub(crate) fn visit(
     let born_in = all & (CloneFlags::CLONE_NEWPID | CloneFlags::from_bits_retain(CLONE_NEWTIME));
     let target = JoinTarget { pidfd: init, pid: state.init.map_or(0, |init| init.pid) };
     let in_user_namespace = all.contains(CloneFlags::CLONE_NEWUSER);
-    let needs_relay = in_user_namespace && !nix::unistd::geteuid().is_root();
+    let way_back = WayBack::open(born_in)?;
+    let needs_relay = in_user_namespace && !nix::unistd::geteuid().is_root() || !way_back.is_open();
     let root = root_of(state, init)?;
     let (parent, child) = pair()?;
     protect()?;
@@ -39,7 +40,6 @@ pub(crate) fn visit(
             clone(CloneFlags::CLONE_PARENT)
         })?
     } else {
-        let way_back = WayBack::open(born_in)?;
         if !born_in.is_empty() {
             enter_all(&target, born_in)?;
         }

@@ -155,7 +155,8 @@ impl<'a> Creation<'a> {
             let Some(launched) = &creation.launched else { return Ok(()) };
             creation.state.creator = None;
             creation.dir.save(&creation.state)?;
-            if let Some(path) = &creation.options.pidfd_socket {
+            let receivers = [&creation.options.pidfd_socket, &creation.plan.pidfd_receiver];
+            for path in receivers.into_iter().flatten() {
                 send_pidfd(path, &launched.pidfd, "standard")?;
             }
             if let Some(path) = &creation.options.pid_file {

@@ -117,7 +117,9 @@ fn process(
         let planned = plan::process(&given, &facts(&container.state.bundle)?, "");
         let (process, warnings) = notes.before(planned)?;
         notes.add(warnings);
-        return Ok(process);
+        // What an annotation of the container asks for holds for all its processes.
+        let keep_groups = defaults.process.as_ref().is_some_and(|process| process.keep_groups);
+        return Ok(Process { keep_groups, ..process });
     }
     if options.args.is_empty() {
         return Err(Error::message("process args cannot be empty"));

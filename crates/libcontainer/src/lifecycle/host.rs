@@ -43,16 +43,12 @@ pub(super) fn pass_listen_fds(plan: &mut Plan, count: u32) {
 /// Takes out labels of security modules that this kernel does not run: as under runc (SELinux) and
 /// crun (both), what engines name by default must work there. `pointer` is where the process stands.
 pub(super) fn without_absent_modules(process: &mut Process, pointer: &str, notes: &mut Notes) {
-    let apparmor = || {
-        std::fs::read("/sys/module/apparmor/parameters/enabled")
-            .is_ok_and(|text| text.starts_with(b"Y"))
-    };
-    if process.apparmor_profile.is_some() && !apparmor() {
+    if process.apparmor_profile.is_some() && !apparmor_is_enabled() {
         let text = "is ignored: AppArmor is not enabled";
         notes.add([format!("{pointer}/apparmorProfile: {text}")]);
         process.apparmor_profile = None;
     }
-    if process.selinux_label.is_some() && !selinux_runs() {
+    if process.selinux_label.is_some() && !selinux_is_enabled() {
         let text = "is ignored: SELinux is not enabled";
         notes.add([format!("{pointer}/selinuxLabel: {text}")]);
         process.selinux_label = None;
@@ -75,14 +71,20 @@ pub(super) fn without_absent_settings(limits: &Resources, pointer: &str, notes: 
 
 /// The same for the label of mounts.
 pub(super) fn without_absent_label(label: &mut Option<String>, notes: &mut Notes) {
-    if label.is_some() && !selinux_runs() {
+    if label.is_some() && !selinux_is_enabled() {
         notes.add(["/linux/mountLabel: is ignored: SELinux is not enabled".to_owned()]);
         *label = None;
     }
 }
 
-/// Whether this kernel runs SELinux.
-pub(super) fn selinux_runs() -> bool {
+/// Whether the kernel runs AppArmor.
+pub(super) fn apparmor_is_enabled() -> bool {
+    std::fs::read("/sys/module/apparmor/parameters/enabled")
+        .is_ok_and(|text| text.starts_with(b"Y"))
+}
+
+/// Whether the kernel runs SELinux, and its file system is where labels can be checked.
+pub(super) fn selinux_is_enabled() -> bool {
     Path::new("/sys/fs/selinux/enforce").exists()
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 
-use super::host::{facts, protect_descriptors, selinux_runs};
+use super::host::{facts, protect_descriptors, selinux_is_enabled};
 use super::{Container, Runtime, not_running};
 use crate::error::{Error, Result};
 use crate::init::{self, LivePlace};
@@ -54,7 +54,7 @@ pub fn add_mounts(runtime: &Runtime, id: &str, document: &[u8]) -> Result<()> {
         // What was opened by its number was the container's own if the process is still there.
         sys::pidfd::send_signal(init.as_fd(), 0).map_err(|_| not_running())?;
     }
-    let label = if selinux_runs() { container.dir.load_exec()?.mount_label } else { None };
+    let label = if selinux_is_enabled() { container.dir.load_exec()?.mount_label } else { None };
     let place = LivePlace { user_namespace, label: label.as_deref() };
     visit(&container.state, &init, |root| init::add_mounts(root, &mounts, sources, place))
 }

@@ -51,7 +51,9 @@ pub(super) fn sets(
             &format!("{name} cannot be effective: it is not in the permitted set"),
         ));
     }
-    for name in taken_out(&mut sets.ambient, sets.permitted & sets.inheritable) {
+    let lost = taken_out(&mut sets.ambient, sets.permitted & sets.inheritable);
+    // Without any inheritable ones, as buildah writes each step of a build, no ambient ones are meant.
+    for name in lost.iter().filter(|_| sets.inheritable != 0) {
         let text = format!(
             "can't raise ambient capability {name}: it is not both permitted and inheritable"
         );

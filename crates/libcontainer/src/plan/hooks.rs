@@ -80,6 +80,8 @@ fn hook(hook: &OciHook, pointer: &str) -> Result<Hook> {
             given => Some(strings(given, || format!("{pointer}/env"))?),
         },
         timeout: hook.timeout().map(i64::unsigned_abs),
+        stdout: None,
+        stderr: None,
     })
 }
 

@@ -6,6 +6,7 @@
 //! the launch.
 
 mod affinity;
+mod annotations;
 mod bitmap;
 mod capabilities;
 mod cgroup;
@@ -41,6 +42,7 @@ mod uts;
 
 use oci_spec::runtime::Spec;
 
+pub use annotations::acting_annotations;
 pub use capabilities::{capability_names, capability_number};
 pub(crate) use cgroup::host_id;
 pub(crate) use check::at as pointer;
@@ -76,7 +78,7 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
     };
     let rootfs = rootfs::rootfs(spec, facts, &namespaces.mount)?;
     let mounts = spec.mounts().as_ref();
-    Ok(Plan {
+    let mut plan = Plan {
         oci_version: spec.version().clone(),
         bundle: facts.bundle.clone(),
         mounts: mounts::mounts(mounts, facts, &rootfs.path, &namespaces, &mut warnings)?,
@@ -119,7 +121,11 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
             .map(memory_policy::memory_policy)
             .transpose()?,
         annotations: spec.annotations().clone().unwrap_or_default().into_iter().collect(),
+        pidfd_receiver: None,
         namespaces,
         warnings,
-    })
+    };
+    annotations::apply(&mut plan)?;
+    plan.seccomp.as_ref().map_or(Ok(()), seccomp::listener)?;
+    Ok(plan)
 }

@@ -59,6 +59,8 @@ pub struct Plan {
     pub memory_policy: Option<MemoryPolicy>,
     /// `annotations`.
     pub annotations: BTreeMap<String, String>,
+    /// Absolute path of a socket that is sent a pidfd of the first process; by annotation.
+    pub pidfd_receiver: Option<PathBuf>,
     /// What was passed over, for the log; each names its place in config.json.
     pub warnings: Vec<String>,
 }
@@ -267,6 +269,9 @@ pub struct Process {
     pub gid: u32,
     /// `user.additionalGids`
     pub additional_gids: Vec<u32>,
+    /// The groups of the runtime's caller stay, and `additional_gids` are not looked at; by annotation.
+    #[serde(default)]
+    pub keep_groups: bool,
     /// `user.umask`; `None` stands for 0022.
     pub umask: Option<u32>,
     /// `capabilities`; `None` keeps none.
@@ -420,4 +425,10 @@ pub struct Hook {
     pub env: Option<Vec<String>>,
     /// Seconds after which it is killed and counts as failed; at least 1.
     pub timeout: Option<u64>,
+    /// Absolute path of a file that its standard output is appended to; by annotation.
+    #[serde(default)]
+    pub stdout: Option<PathBuf>,
+    /// The same of its standard error.
+    #[serde(default)]
+    pub stderr: Option<PathBuf>,
 }

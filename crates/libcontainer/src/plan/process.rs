@@ -35,6 +35,7 @@ pub fn process(
         uid: given.user().uid(),
         gid: given.user().gid(),
         additional_gids: given.user().additional_gids().clone().unwrap_or_default(),
+        keep_groups: false,
         // umask(2) itself looks at no other bits.
         umask: given.user().umask().map(|umask| umask & 0o777),
         capabilities: capabilities::sets(

@@ -52,5 +52,6 @@ pub fn rules() -> Vec<(&'static str, &'static str)> {
         .chain(of(super::scheduler::RULES))
         .chain(of(super::hooks::RULES))
         .chain(of(super::seccomp::RULES))
+        .chain(of(super::seccomp::LISTENER_RULES))
         .collect()
 }

@@ -1,7 +1,5 @@
 //! `linux.seccomp`.
 
-use std::path::PathBuf;
-
 use oci_spec::runtime::{
     Arch as OciArch, LinuxSeccomp, LinuxSeccompAction as OciAction, LinuxSeccompArg,
     LinuxSeccompFilterFlag as OciFlag, LinuxSeccompOperator as OciOp, LinuxSyscall,
@@ -38,6 +36,10 @@ pub(super) const RULES: &[Rule<LinuxSeccomp>] = &[
         check: notified_write,
     },
     Rule { rule: "seccomp.syscalls[].args[].index is below 6", source: SOURCE, check: wrong_index },
+];
+
+/// Of the whole profile: an annotation may name the listener as well.
+pub(super) const LISTENER_RULES: &[Rule<Profile>] = &[
     Rule {
         rule: "seccomp.listenerMetadata is only given with listenerPath",
         source: SOURCE,
@@ -67,17 +69,17 @@ pub(super) fn profile(given: &LinuxSeccomp) -> Result<Profile> {
             .collect(),
         flags: flags(given.flags().as_deref()),
         rules: rules.collect::<Result<_>>()?,
-        listener_path: listener_path(given).map(|path| path.to_string_lossy().into_owned()),
+        listener_path: given
+            .listener_path()
+            .as_ref()
+            .map(|path| path.to_string_lossy().into_owned())
+            .filter(|path| !path.is_empty()),
         listener_metadata: given.listener_metadata().clone().filter(|text| !text.is_empty()),
     })
 }
 
 fn syscalls(given: &LinuxSeccomp) -> impl Iterator<Item = (usize, &LinuxSyscall)> {
     given.syscalls().iter().flatten().enumerate()
-}
-
-fn listener_path(given: &LinuxSeccomp) -> Option<&PathBuf> {
-    given.listener_path().as_ref().filter(|path| !path.as_os_str().is_empty())
 }
 
 fn notify_by_default(given: &LinuxSeccomp) -> Option<Fault> {
@@ -123,19 +125,22 @@ fn wrong_index(given: &LinuxSeccomp) -> Option<Fault> {
     })
 }
 
-fn metadata_for_nobody(given: &LinuxSeccomp) -> Option<Fault> {
-    let metadata = given.listener_metadata().as_ref().is_some_and(|text| !text.is_empty());
-    let text = "listenerMetadata must not be set without listenerPath";
-    Fault::when(metadata && listener_path(given).is_none(), "/listenerMetadata", text)
+/// Somebody must listen if there is anything to hear.
+pub(super) fn listener(profile: &Profile) -> Result<()> {
+    keep(LISTENER_RULES, profile, "/linux/seccomp")
 }
 
-fn notify_for_nobody(given: &LinuxSeccomp) -> Option<Fault> {
-    if listener_path(given).is_some() {
+fn metadata_for_nobody(profile: &Profile) -> Option<Fault> {
+    let text = "listenerMetadata must not be set without listenerPath";
+    let wrong = profile.listener_metadata.is_some() && profile.listener_path.is_none();
+    Fault::when(wrong, "/listenerMetadata", text)
+}
+
+fn notify_for_nobody(profile: &Profile) -> Option<Fault> {
+    if profile.listener_path.is_some() {
         return None;
     }
-    let mut notifying =
-        syscalls(given).filter(|(_, entry)| entry.action() == OciAction::ScmpActNotify);
-    let (index, _) = notifying.next()?;
+    let index = profile.rules.iter().position(|rule| rule.action == Action::Notify)?;
     let text = "SCMP_ACT_NOTIFY needs listenerPath: without a listener the syscall would hang";
     Some(Fault::new(format!("/syscalls/{index}/action"), text))
 }

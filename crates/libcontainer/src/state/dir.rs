@@ -21,8 +21,10 @@ use crate::error::{Error, Result};
 const STATE: &str = "state.json";
 const EXEC: &str = "exec.json";
 const FILTER: &str = "filter.bpf";
-const START: &str = "start";
-const STATUS: &str = "status";
+/// Both end as runc's does, by which people and its tests know what a created process has open.
+const START: &str = "exec.fifo";
+const STATUS: &str = "status/exec.fifo";
+const STATUS_DIR: &str = "status";
 const NOTIFY: &str = "notify";
 /// Between two looks at a lock that somebody has.
 const LOCK_WAIT: Duration = Duration::from_millis(5);
@@ -192,6 +194,8 @@ impl StateDir {
             open(&path, OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW, Mode::empty())
                 .map_err(|errno| Error::os("open", &path, errno))
         };
+        let dir = self.path.join(STATUS_DIR);
+        std::fs::create_dir(&dir).map_err(|error| Error::io("mkdir", &dir, &error))?;
         Ok((fifo(START)?, fifo(STATUS)?))
     }
 
@@ -236,7 +240,7 @@ impl StateDir {
         self.path.join(START).symlink_metadata().is_ok()
     }
 
-    /// Gives the process behind the FIFO `start` the word to go; only one caller ever can, and one
+    /// Gives the process behind the first FIFO the word to go; only one caller ever can, and one
     /// that dies halfway leaves the right to the next.
     ///
     /// # Errors
@@ -249,9 +253,8 @@ impl StateDir {
             return Err(Errno::EALREADY);
         }
         nix::unistd::write(&*start, &[0])?;
-        for name in [START, STATUS] {
-            let _ = std::fs::remove_file(self.path.join(name));
-        }
+        let _ = std::fs::remove_file(self.path.join(START));
+        let _ = std::fs::remove_dir_all(self.path.join(STATUS_DIR));
         Ok(())
     }
 

@@ -3,11 +3,11 @@
 //! One directory for a container under the runtime's root, mode 0700:
 //!
 //! ```text
-//! state.json   who it is, its process, cgroup, namespaces; replaced by rename, never half there
-//! exec.json    what `exec` starts processes with: config.json need not be there any more
-//! filter.bpf   the compiled seccomp filter with its flags, for `exec`
-//! start        FIFO: a byte in it lets the created process go; gone once it was started
-//! status       FIFO: the process says here why execve failed; end-of-file says that it worked
+//! state.json        who it is, its process, cgroup, namespaces; replaced by rename, never half there
+//! exec.json         what `exec` starts processes with: config.json need not be there any more
+//! filter.bpf        the compiled seccomp filter with its flags, for `exec`
+//! exec.fifo         a byte in it lets the created process go; gone once it was started
+//! status/exec.fifo  the process says here why execve failed; end-of-file says that it worked
 //! ```
 
 mod dir;

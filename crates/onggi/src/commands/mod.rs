@@ -7,6 +7,7 @@ mod delete;
 mod events;
 mod exec;
 mod features;
+mod info;
 mod kill;
 mod list;
 mod mounts;
@@ -97,6 +98,7 @@ pub(crate) const VERBS: &[&Verb] = &[
     &update::VERB,
     &wait::VERB,
     &features::VERB,
+    &info::VERB,
 ];
 
 /// The verb of that name.

@@ -120,6 +120,11 @@ fn capabilities() {
     assert_eq!(plan.process.as_ref().expect("process").capabilities, want);
     warns(&plan, "ignoring unknown or unavailable capabilities: [CAP_BPF]");
     warns(&plan, "can't raise ambient capability CAP_CHOWN: ");
+    let none_inherited = json!({ "permitted": all, "ambient": all });
+    let facts = HostFacts { last_cap: 40, ..facts };
+    let plan = try_plan(&[("/process/capabilities", none_inherited)], &facts).expect("plan");
+    assert_eq!(plan.process.as_ref().expect("process").capabilities.ambient, 0);
+    assert_eq!(plan.warnings, [""; 0]);
     assert_eq!(capability_number("cap_checkpoint_restore"), Some(40));
     assert_eq!((capability_number("CHOWN"), capability_number("CAP_X")), (Some(0), None));
     for (number, name) in capability_names().iter().enumerate() {
@@ -142,6 +147,8 @@ fn hooks() {
         args: vec!["h".into(), "x".into()],
         env: Some(vec!["A=1".into()]),
         timeout: Some(3),
+        stdout: None,
+        stderr: None,
     };
     assert_eq!(plan.hooks.create_runtime, [want]);
     assert_eq!((plan.hooks.prestart[0].timeout, &plan.hooks.prestart[0].env), (None, &None));

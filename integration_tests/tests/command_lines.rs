@@ -1,0 +1,97 @@
+//! How engines write command lines, and the streams that they hand over.
+
+use integration_tests::{Bundle, Peer, differs, need_root, peer, run, runtime};
+use std::fs;
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+fn running() -> Bundle {
+    let bundle = Bundle::new(&["sleep", "1000"]);
+    bundle.up();
+    bundle
+}
+
+#[test]
+fn limits_are_read_from_standard_input() {
+    need_root!();
+    differs!(Youki, "reads files alone");
+    let bundle = running();
+    let file = bundle.dir().join("limits");
+    fs::write(&file, "{}").expect("write");
+    for words in [&["--resources=-"][..], &["--resources", "-"], &["-r", "-"], &["-r=-"]] {
+        if peer() == Peer::Crun && words == ["-r=-"] {
+            continue;
+        }
+        let stdin = Stdio::from(fs::File::open(&file).expect("open"));
+        bundle.call_with_stdin(&[&["update"], words, &[&bundle.id]].concat(), stdin).ok();
+    }
+    fs::write(&file, "no JSON").expect("write");
+    let stdin = Stdio::from(fs::File::open(&file).expect("open"));
+    bundle.call_with_stdin(&["update", "-r", "-", &bundle.id], stdin).exits(1);
+    bundle.delete();
+}
+
+#[test]
+fn flags_are_read_in_the_habits_of_go() {
+    need_root!();
+    differs!(Crun | Youki, "other habits");
+    let bundle = running();
+    let id = bundle.id.as_str();
+    // One dash, values behind a space or an equals sign, switches with a value.
+    let root = bundle.state_root().to_string_lossy().into_owned();
+    for words in [&["-root", &root][..], &["--root", &root], &[&format!("-root={root}")]] {
+        let mut command = Command::new(runtime());
+        run(command.args(words).args(["-debug=false", "state", id])).ok();
+    }
+    // Commas belong to the value.
+    let output = bundle.exec_with(&["--env", "A=1,B=2", "-env", "C=3", "--env=D=4"], &["env"]);
+    for line in ["A=1,B=2", "C=3", "D=4"] {
+        assert!(output.ok().lines().any(|found| found == line), "{output}");
+    }
+    // They end at the id.
+    assert_eq!(
+        bundle.call(&["exec", id, "/runtimetest", "echo", "-d", "--env"]).ok(),
+        "-d --env\n"
+    );
+    if peer() == Peer::Onggi {
+        // So it is with runc from 1.5 on.
+        bundle.call(&["kill", id, "--all"]).exits(1).fails_with(&["unknown signal"]);
+    }
+    bundle.call(&["exec", "-detach=false", id, "/runtimetest", "exit", "7"]).exits(7);
+    bundle.delete();
+}
+
+#[test]
+fn sub_cgroups_are_not_cut_at_commas() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "older ones have another text, or none");
+    let bundle = running();
+    let output = bundle.exec_with(&["--cgroup", "nosuch,other:sub"], &["true"]);
+    output.exits(255).fails_with(&["\"nosuch,other:sub\"", "unknown controller \"nosuch\""]);
+    bundle.delete();
+}
+
+/// Engines hand pipes over; what is written there arrives as it is.
+#[test]
+fn standard_streams_are_passed_through_untouched() {
+    need_root!();
+    let bundle = Bundle::new(&["cat"]);
+    bundle.write();
+    let mut child = bundle
+        .command(&["run", "--bundle", &bundle.path(), &bundle.id])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("start");
+    let bytes: Vec<u8> = (0..=255_u8).cycle().take(70_000).collect();
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let copy = bytes.clone();
+    let writer = std::thread::spawn(move || std::io::Write::write_all(&mut stdin, &copy));
+    let mut out = Vec::new();
+    child.stdout.take().expect("a pipe").read_to_end(&mut out).expect("read");
+    writer.join().expect("join").expect("write");
+    assert!(child.wait().expect("wait").success());
+    assert!(out == bytes, "{} bytes of {}", out.len(), bytes.len());
+    bundle.assert_clean();
+}
