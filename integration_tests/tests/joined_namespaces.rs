@@ -47,14 +47,14 @@ fn show(kinds: &[(&str, &str)]) -> Vec<String> {
     std::iter::once("readlink".to_owned()).chain(paths).collect()
 }
 
-/// Every set of the pod's namespaces that has its user namespace.
+/// Its user namespace with one or two of the others, and with nearly all of them.
 #[test]
 fn any_of_a_pods_namespaces_with_its_user_namespace() {
     need_root!();
     differs!(Runc | Crun | Youki, "joins them only in newer versions");
     let pod = pod();
     let kinds: Vec<_> = KINDS.into_iter().filter(|(kind, _)| *kind != "mount").collect();
-    for set in 0..1_u32 << kinds.len() {
+    for set in (0..1_u32 << kinds.len()).filter(|set| !(3..5).contains(&set.count_ones())) {
         let chosen: Vec<_> = kinds
             .iter()
             .enumerate()

@@ -1,12 +1,15 @@
 //! The whole life of a container as a user without any privilege.
 
-use integration_tests::{Output, copy_program, need_root, run, runtime, runtimetest, skip};
+use integration_tests::{
+    Output, Pty, copy_program, need_root, read_for, run, runtime, runtimetest, skip,
+};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// The user that owns nothing.
 const NOBODY: u32 = 65534;
@@ -165,6 +168,27 @@ fn ids_that_are_not_the_callers_cannot_be_mapped() {
     let mut command = home.command(&["run", "c"]);
     command.env("PATH", "/nonexistent");
     run(&mut command).exits(1).fails_with(&["map user ids", "newuidmap not found in $PATH"]);
+}
+
+/// On a terminal a person is told what helps: with or without the helpers.
+#[test]
+fn what_gives_ids_is_told_on_a_terminal() {
+    need_user_namespaces!();
+    let home = Home::new("hint");
+    configure_ranges(&home, &["true"]);
+    let told = |command: &mut Command| {
+        let pty = Pty::new(24, 200);
+        let mut child = pty.spawn(command);
+        let text = read_for(&pty.master, "hint: ", Duration::from_secs(10));
+        child.wait().expect("wait");
+        text + &read_for(&pty.master, "\n", Duration::from_secs(1))
+    };
+    let mut command = home.command(&["run", "c"]);
+    let text = told(command.env("PATH", "/nonexistent"));
+    assert!(text.contains("hint: the package uidmap"), "{text}");
+    let text = told(&mut home.command(&["run", "c"]));
+    let hints = ["hint: \"usermod --add-subuids", "hint: the package uidmap"];
+    assert!(hints.iter().any(|hint| text.contains(hint)), "{text}");
 }
 
 /// What /etc/subuid and /etc/subgid say, for commands that [`Ids::call`] starts: a mount namespace of

@@ -197,8 +197,9 @@ impl Launch<'_> {
         let cgroup_first =
             by_systemd || (namespaces.cgroup == Namespace::New && entrance.lacks_v2(in_v2));
         // Files in /proc/PID are closed to the unprivileged once the process has protected itself.
-        // And sysctls of network devices can only be set once they are there.
-        let devices_first = !self.plan.net_devices.is_empty();
+        // Sysctls of network devices can only be set once they are there, and what hooks start is to be
+        // in the class of service.
+        let devices_first = !self.plan.net_devices.is_empty() || self.plan.intel_rdt.is_some();
         self.options.wait_first =
             namespaces.user == Namespace::New || cgroup_first || unprivileged || devices_first;
         let filter = prepared.filter.clone();

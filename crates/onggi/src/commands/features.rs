@@ -23,20 +23,6 @@ pub(super) const VERB: Verb = Verb {
     ..PLAIN
 };
 
-/// Modes and flags of `linux.memoryPolicy`; the tests plan each of them.
-const MEMORY_POLICY: MemoryPolicy = MemoryPolicy {
-    modes: &[
-        "MPOL_BIND",
-        "MPOL_DEFAULT",
-        "MPOL_INTERLEAVE",
-        "MPOL_LOCAL",
-        "MPOL_PREFERRED",
-        "MPOL_PREFERRED_MANY",
-        "MPOL_WEIGHTED_INTERLEAVE",
-    ],
-    flags: &["MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"],
-};
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Features {
@@ -59,10 +45,15 @@ struct Linux {
     apparmor: Enabled,
     selinux: Enabled,
     intel_rdt: IntelRdt,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    memory_policy: Option<MemoryPolicy>,
     mount_extensions: MountExtensions,
     net_devices: Enabled,
+    memory_policy: MemoryPolicy,
+}
+
+#[derive(Serialize)]
+struct MemoryPolicy {
+    modes: Vec<&'static str>,
+    flags: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -96,12 +87,6 @@ struct IntelRdt {
     enabled: bool,
     schemata: bool,
     monitoring: bool,
-}
-
-#[derive(Serialize)]
-struct MemoryPolicy {
-    modes: &'static [&'static str],
-    flags: &'static [&'static str],
 }
 
 #[derive(Serialize)]
@@ -144,16 +129,20 @@ fn linux() -> Linux {
             schemata: applied("/linux/intelRdt/schemata"),
             monitoring: applied("/linux/intelRdt/enableMonitoring"),
         },
-        memory_policy: applied("/linux/memoryPolicy").then_some(MEMORY_POLICY),
+        memory_policy: MemoryPolicy {
+            modes: names(plan::MEMORY_POLICY_MODES),
+            flags: names(plan::MEMORY_POLICY_FLAGS),
+        },
         mount_extensions: MountExtensions { idmap: enabled("/mounts/[]/uidMappings") },
         net_devices: enabled("/linux/netDevices"),
     }
 }
 
+fn names<T>(table: &[(&'static str, T)]) -> Vec<&'static str> {
+    table.iter().map(|(name, _)| *name).collect()
+}
+
 fn seccomp() -> Seccomp {
-    fn names<T>(table: &[(&'static str, T)]) -> Vec<&'static str> {
-        table.iter().map(|(name, _)| *name).collect()
-    }
     let flags = names(seccomp::FLAGS);
     Seccomp {
         enabled: true,

@@ -124,21 +124,16 @@ fn members_are_spelt_as_engines_read_them() {
         "linux/intelRdt/enabled",
         "linux/intelRdt/schemata",
         "linux/intelRdt/monitoring",
+        "linux/memoryPolicy",
+        "linux/memoryPolicy/modes",
+        "linux/memoryPolicy/flags",
         "linux/mountExtensions",
         "linux/mountExtensions/idmap",
         "linux/mountExtensions/idmap/enabled",
         "linux/netDevices",
         "linux/netDevices/enabled",
     ];
-    let mut known = set(&known);
-    if plan::fields::is_applied("/linux/memoryPolicy") {
-        known.extend(set(&[
-            "linux/memoryPolicy",
-            "linux/memoryPolicy/modes",
-            "linux/memoryPolicy/flags",
-        ]));
-    }
-    assert_eq!(found, known);
+    assert_eq!(found, set(&known));
 }
 
 fn members(value: &Value, at: &str, found: &mut BTreeSet<String>) {
@@ -264,20 +259,19 @@ fn seccomp_plans() {
 }
 
 #[test]
-fn memory_policy_plans_if_it_is_claimed() {
+fn memory_policy_plans() {
+    let document = document();
     let at = "/properties/linux/properties/memoryPolicy/properties";
-    assert_eq!(set(MEMORY_POLICY.modes), schema_words(&format!("{at}/mode/enum")));
-    assert_eq!(set(MEMORY_POLICY.flags), schema_words(&format!("{at}/flags/items/enum")));
+    let modes = words(&document, "/linux/memoryPolicy/modes");
+    let flags = words(&document, "/linux/memoryPolicy/flags");
+    assert_eq!(set(&modes), schema_words(&format!("{at}/mode/enum")));
+    assert_eq!(set(&flags), schema_words(&format!("{at}/flags/items/enum")));
     let policy = |mode: &str, flags: &[&str]| {
         let nodes = if ["MPOL_DEFAULT", "MPOL_LOCAL"].contains(&mode) { "" } else { "0" };
         planned("/linux", "memoryPolicy", json!({"mode": mode, "nodes": nodes, "flags": flags}))
     };
-    if document()["linux"]["memoryPolicy"].is_null() {
-        assert!(policy("MPOL_BIND", &[]).is_err());
-        return;
-    }
-    all_plan(MEMORY_POLICY.modes, |mode| policy(mode, &[]));
-    all_plan(MEMORY_POLICY.flags, |flag| policy("MPOL_BIND", &[flag]));
+    all_plan(&modes, |mode| policy(mode, &[]));
+    all_plan(&flags, |flag| policy("MPOL_BIND", &[flag]));
 }
 
 /// What is said to be there plans, what is said not to be there is refused.
