@@ -145,6 +145,7 @@ fn both_outcomes_of_one_comparison() {
         ]),
         with(&[(denied, Op::Less, 1), (denied, Op::GreaterOrEqual, 1), (allowed, Op::Greater, 2)]),
         with(&[(denied, Op::Equal, 5), (allowed, Op::NotEqual, 5), (Action::Trap, Op::Equal, 7)]),
+        with(&[(allowed, Op::GreaterOrEqual, 5), (denied, Op::LessOrEqual, 5)]),
     ];
     let arguments: Vec<[u64; 6]> = (0..11).map(|value| [value; 6]).collect();
     for profile in profiles {
