@@ -12,6 +12,7 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 TARGET := $(shell uname -m)-unknown-linux-musl
 BIN := $(CARGO_TARGET_DIR)/$(TARGET)/release
 PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 900
 SHARE = $(DESTDIR)$(PREFIX)/share
 ROUNDS ?= 20
 CASES ?= 100000
@@ -23,7 +24,7 @@ export ONGGI_TARGET := $(TARGET)
 export ONGGI_BIN := $(BIN)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-hosts test-engines conformance runc-tests bench lint fmt pages fuzz clean install uninstall help tools
+.PHONY: build demo test test-hosts test-engines conformance runc-tests fuzz bench lint fmt pages clean install uninstall help tools
 
 tools:
 	@scripts/bootstrap build
@@ -53,6 +54,12 @@ runc-tests: $(if $(RUNTIME),,build)
 	@test -n "$(RUNC_SRC)" || { echo "RUNC_SRC=DIR must name a checkout of opencontainers/runc" >&2; exit 2; }
 	@integration_tests/suites/runc/run $(if $(RUNTIME),--compare "$(RUNTIME)",$(BIN)/onggi) "$(RUNC_SRC)" $(FILES)
 
+# Seccomp filters against libseccomp's on random profiles: FUZZ_SECONDS=N, FUZZ_SEED=N to start elsewhere.
+# CASES=N random documents of the runtime-spec's schema, and N / 100 damaged copies of each config.json of an engine.
+fuzz: tools
+	CASES=$(CASES) cargo test --target $(TARGET) -p libcontainer --test spec --test plan -- properties:: mutate::
+	FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test -p seccomp --test fuzz -- --nocapture
+
 # Peers: CRUN=, RUNC=, YOUKI= (paths), or those in PATH. VIEW=v1|v2|native, ROUNDS=N, JSON=FILE.
 bench: build
 	@scripts/bench "$(VIEW)" --rounds $(ROUNDS) $(if $(JSON),--json "$(JSON)")
@@ -69,10 +76,6 @@ fmt:
 pages: tools
 	UPDATE=1 cargo test --target $(TARGET) -p onggi --bin onggi pages::
 	UPDATE=1 cargo test --target $(TARGET) -p libcontainer --test spec conformance::
-
-# CASES=N random documents of the runtime-spec's schema, and N / 100 damaged copies of each config.json of an engine.
-fuzz: tools
-	CASES=$(CASES) cargo test --target $(TARGET) -p libcontainer --test spec --test plan -- properties:: mutate::
 
 clean:
 	cargo clean
@@ -93,5 +96,5 @@ uninstall:
 
 help:
 	@echo 'build (default)  demo  test  test-hosts  test-engines [ENGINES=... HOSTS=... RUNTIME=BINARY]  conformance [RUNTIME=BINARY]'
-	@echo 'bench [VIEW=v1|v2|native ROUNDS=N JSON=FILE]  runc-tests RUNC_SRC=DIR [FILES="NAME.bats ..." RUNTIME=BINARY]'
-	@echo 'lint  fmt  pages  fuzz [CASES=N]  clean  install [PREFIX=/usr/local DESTDIR=]  uninstall'
+	@echo 'bench [VIEW=v1|v2|native ROUNDS=N JSON=FILE]  runc-tests RUNC_SRC=DIR [FILES="NAME.bats ..." RUNTIME=BINARY]  fuzz [FUZZ_SECONDS=N FUZZ_SEED=N CASES=N]'
+	@echo 'lint  fmt  pages  clean  install [PREFIX=/usr/local DESTDIR=]  uninstall'

@@ -2,7 +2,7 @@
 //!
 //! [`compile`] is pure: a [`Profile`] in, a [`Program`] out, no syscalls. The verdicts are those that runc gives by way
 //! of libseccomp, its ENOSYS answer for syscalls newer than the profile included. The tests compare both on many
-//! profiles.
+//! profiles; docs/testing.md has the table of differences.
 //!
 //! ```text
 //! profile ──rules──▶ per architecture: (number, rules) ──compile──▶ ranges of numbers ──emit──▶ instructions

@@ -21,6 +21,9 @@ use common::pseudo::Pseudo;
 use common::{Call, ENOSYS, verdict};
 use seccomp::{Arch, ArgCondition, Error, Insn, Op, Profile, compile};
 
+/// Where the short form begins: no profile of it makes libseccomp 2.5 or 2.6 hang.
+const FIRST: u64 = 1000;
+
 /// Profiles of the short form.
 const SHORT: u64 = 1500;
 
@@ -256,7 +259,7 @@ impl Drop for Worker {
 #[test]
 fn verdicts_are_those_of_libseccomp() {
     let seconds = number("FUZZ_SECONDS").filter(|seconds| *seconds != 0);
-    let first = number("FUZZ_SEED").unwrap_or(1);
+    let first = number("FUZZ_SEED").unwrap_or(FIRST);
     let end = if seconds.is_some() { u64::MAX } else { first.saturating_add(SHORT) };
     let start = Instant::now();
     let (mut tally, mut hung, mut minutes) = (Tally::default(), Vec::new(), 0);

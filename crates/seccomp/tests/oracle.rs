@@ -121,6 +121,38 @@ fn the_profiles_of_the_engines() {
     assert!(compared >= 14, "{compared}");
 }
 
+/// Rules for either outcome of one comparison have one place, that of the first.
+#[test]
+fn both_outcomes_of_one_comparison() {
+    let condition = |op, value| [ArgCondition { index: 1, op, value, value_two: 0 }];
+    let with = |rules: &[(Action, Op, u64)]| Profile {
+        default_action: Action::KillProcess,
+        architectures: vec![],
+        flags: vec![],
+        listener_path: None,
+        listener_metadata: None,
+        rules: rules
+            .iter()
+            .map(|(action, op, value)| rule(&["read"], *action, &condition(*op, *value)))
+            .collect(),
+    };
+    let (denied, allowed) = (Action::Errno(1), Action::Allow);
+    let profiles = [
+        with(&[
+            (denied, Op::GreaterOrEqual, 9),
+            (denied, Op::LessOrEqual, 1),
+            (allowed, Op::Greater, 1),
+        ]),
+        with(&[(denied, Op::Less, 1), (denied, Op::GreaterOrEqual, 1), (allowed, Op::Greater, 2)]),
+        with(&[(denied, Op::Equal, 5), (allowed, Op::NotEqual, 5), (Action::Trap, Op::Equal, 7)]),
+        with(&[(allowed, Op::GreaterOrEqual, 5), (denied, Op::LessOrEqual, 5)]),
+    ];
+    let arguments: Vec<[u64; 6]> = (0..11).map(|value| [value; 6]).collect();
+    for profile in profiles {
+        assert!(compare(&profile, Arch::X86, &arguments, false), "{profile:?}");
+    }
+}
+
 fn any_action() -> impl Strategy<Value = Action> {
     prop_oneof![
         3 => Just(Action::Allow),

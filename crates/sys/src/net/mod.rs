@@ -30,7 +30,9 @@ pub fn bring_up_loopback() -> nix::Result<()> {
     }
     let up = libc::IFF_UP | libc::IFF_RUNNING;
     request.ifr_ifru.ifru_flags = i16::try_from(up).map_err(|_| Errno::EINVAL)?;
+    #[allow(clippy::cast_possible_truncation, reason = "musl's ioctl(2) takes an int, and it fits")]
+    let flags = libc::SIOCSIFFLAGS as libc::Ioctl;
     // SAFETY: SIOCSIFFLAGS reads an ifreq.
-    let ret = unsafe { libc::ioctl(any.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw const request) };
+    let ret = unsafe { libc::ioctl(any.as_raw_fd(), flags, &raw const request) };
     Errno::result(ret).map(drop)
 }
