@@ -74,9 +74,9 @@ fn rows() -> Vec<(&'static str, Value, &'static str)> {
             "/process/capabilities/bounding/1: \"CAP_GALAXY\" is passed over",
         ),
         (
-            "/process/capabilities/ambient",
-            json!(["CAP_KILL"]),
-            "/process/capabilities: can't raise ambient capability CAP_KILL",
+            "/process/capabilities/effective",
+            json!(["CAP_KILL", "CAP_CHOWN"]),
+            "/process/capabilities: CAP_CHOWN cannot be effective: it is not in the permitted set",
         ),
         (
             "/process/consoleSize",
