@@ -106,7 +106,11 @@ fn features() -> Features {
         mount_options: plan::mount_option_names(),
         linux: linux(),
         annotations,
-        potentially_unsafe_config_annotations: &[libcontainer::UNIT_PROPERTY_ANNOTATION],
+        // Those of crun open files and sockets of the host.
+        potentially_unsafe_config_annotations: &[
+            libcontainer::UNIT_PROPERTY_ANNOTATION,
+            "run.oci.",
+        ],
     }
 }
 
