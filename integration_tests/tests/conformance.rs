@@ -110,6 +110,7 @@ const VARIATIONS: &[(&str, Change)] = &[
             json!([
                 { "path": "/dev/mine", "type": "c", "major": 1, "minor": 3, "fileMode": 0o640, "uid": 3, "gid": 4 },
                 { "path": "/dev/deep/er/block", "type": "b", "major": 7, "minor": 0, "fileMode": 0o600 },
+                { "path": "/dev/unbuffered", "type": "u", "major": 1, "minor": 5, "fileMode": 0o606 },
                 { "path": "/dev/pipe", "type": "p", "fileMode": 0o622, "uid": 1 },
                 { "path": "/dev/full", "type": "c", "major": 1, "minor": 7, "fileMode": 0o400 }
             ]),

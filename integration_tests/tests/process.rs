@@ -1,7 +1,7 @@
 //! User, groups, umask, rlimits, capabilities, no_new_privs, oom, environment, arguments.
 //! Most is covered by conformance.rs; here is what needs a special process or a failure.
 
-use integration_tests::{Bundle, Peer, differs, need_root, peer};
+use integration_tests::{Bundle, Peer, differs, need_root, peer, skip};
 use serde_json::json;
 
 #[test]
@@ -66,6 +66,10 @@ fn home_is_filled_in_from_the_password_file() {
     assert!(bundle.run().ok().contains("HOME=/home/u\n"));
     bundle.set("/process/user", json!({ "uid": 77, "gid": 77 }));
     assert!(bundle.run().ok().contains("HOME=/\n"));
+    // As if it were not there; and the last of several is the one that counts.
+    bundle.push("/process/env", json!("HOME="));
+    assert!(bundle.run().ok().contains("HOME=/\n"));
+    bundle.push("/process/env", json!("HOME=/early"));
     bundle.push("/process/env", json!("HOME=/mine"));
     assert!(bundle.run().ok().contains("HOME=/mine\n"));
 }
@@ -198,4 +202,33 @@ fn personality_of_a_32_bit_machine() {
     let mut bundle = Bundle::check();
     bundle.set("/linux/personality", json!({ "domain": "LINUX32" }));
     bundle.run_check();
+}
+
+/// `exec` runs under the same one.
+#[test]
+fn personality_of_processes_that_are_put_in() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "not in older ones");
+    let mut bundle = Bundle::new(&["sleep", "1000"]);
+    bundle.set("/linux/personality", json!({ "domain": "LINUX32" }));
+    bundle.up();
+    assert_eq!(bundle.exec(&["cat", "/proc/self/personality"]).ok(), "00000008\n");
+    bundle.delete();
+}
+
+/// The session keyring is the container's own, or with the flag that of the caller; so for `exec`.
+#[test]
+fn session_keyrings() {
+    need_root!();
+    let Some(host) = integration_tests::host_keyring() else { skip!("no session keyring here") };
+    let mut bundle = Bundle::new(&["keyring"]);
+    let keyring = |output: &integration_tests::Output| output.ok().trim().parse::<i64>().ok();
+    let own = keyring(&bundle.run());
+    assert!(own.is_some() && own != Some(host), "{own:?} {host}");
+    assert_eq!(keyring(&bundle.run_with(&["--no-new-keyring"])), Some(host));
+    bundle.args(&["/runtimetest", "sleep", "1000"]);
+    bundle.up();
+    let of_exec = keyring(&bundle.exec(&["keyring"]));
+    assert!(of_exec.is_some() && of_exec != Some(host), "{of_exec:?} {host}");
+    bundle.delete();
 }

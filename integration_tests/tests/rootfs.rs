@@ -1,10 +1,11 @@
 //! The root file system: read-only or not, its propagation, odd places; host name and sysctl.
 
 use integration_tests::{
-    Bundle, Peer, Rootfs, differs, mount, need_root, peer, skip, without_namespace,
+    Bundle, Peer, Rootfs, differs, mount, need_root, peer, run, skip, without_namespace,
 };
 use serde_json::json;
 use std::fs;
+use std::process::Command;
 
 #[test]
 fn read_only_root_cannot_be_written() {
@@ -225,4 +226,45 @@ fn no_pivot_leaves_no_bare_proc() {
         assert!(output.stderr.contains("mount: permission denied"), "{options:?}: {output}");
     }
     bundle.assert_clean();
+}
+
+/// Every kind, with and without the mounts below: the root's own mark, and that of a mount in it.
+#[test]
+fn every_propagation_of_the_root() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "right in newer ones only");
+    for (kind, root, below) in [
+        ("private", "", ""),
+        ("rprivate", "", ""),
+        ("slave", "master:", ""),
+        ("rslave", "master:", ""),
+        ("shared", "shared:", ""),
+        ("rshared", "shared:", "shared:"),
+        ("unbindable", "unbindable", ""),
+        ("runbindable", "unbindable", "unbindable"),
+    ] {
+        let mut bundle = Bundle::new(&["cat", "/proc/self/mountinfo"]);
+        bundle.set("/linux/rootfsPropagation", json!(kind));
+        bundle.write();
+        // On a host whose mounts are peers, as systemd makes them.
+        let inner = bundle.command(&["run", "--bundle", &bundle.path(), &bundle.id]);
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "shared"]).arg(inner.get_program());
+        command.args(inner.get_args()).current_dir(bundle.dir());
+        command.envs(inner.get_envs().filter_map(|(key, value)| Some((key, value?))));
+        let output = run(&mut command);
+        let marks = |target: &str| {
+            let line = output.ok().lines().find(|l| l.split(' ').nth(4) == Some(target));
+            let line = line.unwrap_or_else(|| panic!("no {target}: {output}"));
+            let words = line.split(' ').skip(6).take_while(|word| *word != "-");
+            words.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let fits = |marks: &[String], want: &str| match want {
+            "" => marks.is_empty(),
+            want => marks.iter().any(|mark| mark.starts_with(want)),
+        };
+        assert!(fits(&marks("/"), root), "{kind}: {output}");
+        assert!(fits(&marks("/dev/shm"), below), "{kind}: {output}");
+        bundle.assert_clean();
+    }
 }

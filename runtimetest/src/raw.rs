@@ -53,6 +53,23 @@ pub(crate) fn sched_attr() -> Result<SchedAttr, i32> {
     })
 }
 
+/// Mode with flags, and the first 64 nodes; get_mempolicy(2) of this process.
+pub(crate) fn memory_policy() -> Result<(u32, u64), i32> {
+    let (mut mode, mut nodes) = (0_u32, [0_u64; 16]);
+    let mode_at = (&raw mut mode) as i64;
+    syscall(libc::SYS_get_mempolicy, [mode_at, nodes.as_mut_ptr() as i64, 1025, 0, 0])?;
+    Ok((mode, nodes[0]))
+}
+
+/// Security label of the session keyring: KEYCTL_GET_SECURITY of KEY_SPEC_SESSION_KEYRING.
+pub(crate) fn keyring_label() -> Result<String, i32> {
+    let mut label = [0_u8; 256];
+    let at = label.as_mut_ptr() as i64;
+    syscall(libc::SYS_keyctl, [17, -3, at, 256, 0])?;
+    let end = label.iter().position(|byte| *byte == 0).unwrap_or(label.len());
+    Ok(String::from_utf8_lossy(&label[..end]).into_owned())
+}
+
 /// Names of all BPF programs that the kernel holds; bpf(2), for root.
 pub(crate) fn bpf_program_names() -> Result<Vec<String>, i32> {
     const NEXT_ID: i64 = 11;

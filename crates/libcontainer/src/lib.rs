@@ -16,6 +16,7 @@ mod init;
 mod launch;
 pub mod lifecycle;
 pub mod plan;
+mod rdt;
 pub mod seal;
 pub mod spec;
 mod state;

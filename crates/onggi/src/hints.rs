@@ -25,6 +25,11 @@ struct Case<'a> {
     words: &'a [String],
 }
 
+const NO_HELPERS: &str = "the package uidmap (Debian, Ubuntu) or shadow-utils (Fedora) has it; without, \
+     map only the own id, as \"onggi spec --rootless\" does";
+const NO_IDS: &str = "\"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER\", as root, gives \
+     a user ids to map; the range must be nobody else's";
+
 /// The first one that fits is shown.
 const HINTS: &[Hint] = &[
     Hint { signs: &["container does not exist"], help: Help::Look(near_ids) },
@@ -92,6 +97,10 @@ const HINTS: &[Hint] = &[
         signs: &["systemd"],
         help: Help::Text("without --systemd-cgroup onggi makes the cgroups itself"),
     },
+    Hint { signs: &["newuidmap not found"], help: Help::Text(NO_HELPERS) },
+    Hint { signs: &["newgidmap not found"], help: Help::Text(NO_HELPERS) },
+    Hint { signs: &["map user ids", "/etc/subuid"], help: Help::Text(NO_IDS) },
+    Hint { signs: &["map group ids", "/etc/subgid"], help: Help::Text(NO_IDS) },
     Hint { signs: &["permission denied"], help: Help::Look(not_root) },
     Hint { signs: &["operation not permitted"], help: Help::Look(not_root) },
 ];

@@ -1,9 +1,9 @@
-//! sched_setattr(2) and ioprio_set(2) for the calling process.
+//! sched_setattr(2), ioprio_set(2), set_mempolicy(2) and the like for the calling process.
 
 use nix::errno::Errno;
 use nix::libc;
 
-/// `struct sched_attr`, first version.
+/// `struct sched_attr`, second version (Linux 5.3); an older kernel takes it while the rest is 0.
 #[repr(C)]
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SchedAttr {
@@ -22,6 +22,8 @@ pub struct SchedAttr {
     pub deadline: u64,
     /// Nanoseconds.
     pub period: u64,
+    /// Utilisation clamps; the flags for them want the fields, for which config.json has no values.
+    util: [u32; 2],
 }
 
 /// Sets the scheduling policy of the calling thread.
@@ -85,6 +87,21 @@ pub fn affinity() -> nix::Result<Vec<u64>> {
     let bytes = usize::try_from(Errno::result(ret)?).unwrap_or_default();
     mask.truncate(bytes.div_ceil(size_of::<u64>()));
     Ok(mask)
+}
+
+/// Sets the NUMA memory policy of the calling thread: `mode` is `MPOL_*` with `MPOL_F_*`; `nodes` has
+/// memory node N in bit N % 64 of word N / 64.
+///
+/// # Errors
+/// Those of set_mempolicy(2): `EINVAL` for nodes that the mode does not take, or none of which the
+/// thread may use; `ENOSYS` without NUMA.
+pub fn set_memory_policy(mode: u32, nodes: &[u64]) -> nix::Result<()> {
+    // The kernel takes one bit less than it is told of.
+    let bits = if nodes.is_empty() { 0 } else { nodes.len() * 64 + 1 };
+    let mask = if nodes.is_empty() { std::ptr::null() } else { nodes.as_ptr() };
+    // SAFETY: the kernel reads `bits - 1` bits of `nodes`, or nothing where there are none.
+    let ret = unsafe { libc::syscall(libc::SYS_set_mempolicy, mode, mask, bits) };
+    Errno::result(ret).map(drop)
 }
 
 /// Soft and hard limit of `resource` of the calling process; `u64::MAX` is no limit.

@@ -5,6 +5,7 @@ mod cgroup;
 mod devices;
 mod fds;
 mod limits;
+mod memory_policy;
 mod mounts;
 mod namespaces;
 mod paths;
@@ -26,6 +27,7 @@ const CHECKS: &[Check] = &[
     process::check,
     caps::check,
     limits::check,
+    memory_policy::check,
     namespaces::check,
     system::check,
     mounts::check,

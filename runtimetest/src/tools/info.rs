@@ -78,8 +78,17 @@ pub(super) fn hostname(args: &[&str]) -> i32 {
     }
 }
 
-/// Serial number of the session keyring.
+/// Serial number of the session keyring, or with `label` its security label.
 pub(super) fn keyring(args: &[&str]) -> i32 {
+    if args.get(1) == Some(&"label") {
+        return match raw::keyring_label() {
+            Ok(label) => {
+                println!("{label}");
+                0
+            }
+            Err(errno) => complain(args, "keyctl", &format!("errno {errno}")),
+        };
+    }
     match raw::syscall(libc::SYS_keyctl, [0, -3, 0, 0, 0]) {
         Ok(serial) => {
             println!("{serial}");

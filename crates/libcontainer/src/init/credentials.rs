@@ -11,7 +11,7 @@ use sys::{Proc, credentials, prctl, sched};
 use super::exec::Executable;
 use super::filter::Filter;
 use crate::error::{Error, Result};
-use crate::plan::{CpuAffinity, Process, Rlimit, Scheduler};
+use crate::plan::{CpuAffinity, MemoryPolicy, Process, Rlimit, Scheduler};
 use crate::sync::ChildEnd;
 
 /// CAP_SYS_ADMIN, which loading a filter without no_new_privs needs.
@@ -28,6 +28,7 @@ pub(crate) struct Setting<'a> {
     pub(crate) keep: Vec<RawFd>,
     pub(crate) filter: Option<&'a Filter>,
     pub(crate) personality: Option<u64>,
+    pub(crate) memory_policy: Option<&'a MemoryPolicy>,
     pub(crate) preserve_fds: u32,
     pub(crate) affinity: CpuAffinity,
     /// Whether the container has CPUs of its own.
@@ -126,6 +127,10 @@ fn scheduling(process: &Process, setting: &Setting<'_>) -> Result<()> {
     if let Some(priority) = process.io_priority {
         sched::set_io_priority(priority)
             .map_err(|errno| Error::os("set io priority", "", errno))?;
+    }
+    if let Some(policy) = setting.memory_policy {
+        sched::set_memory_policy(policy.mode, &policy.nodes)
+            .map_err(|errno| Error::os("set memory policy", "", errno))?;
     }
     if let Some(persona) = setting.personality {
         prctl::personality(persona).map_err(|errno| Error::os("set personality", "", errno))?;

@@ -11,7 +11,7 @@ use sys::{Proc, Root};
 use super::console::Terminal;
 use super::{CLONE_NEWTIME, Filter, Setting, begin, credentials, session};
 use crate::error::{Error, Result};
-use crate::plan::Process;
+use crate::plan::{MemoryPolicy, Process};
 use crate::sync::ChildEnd;
 
 /// Everything that such a process needs, made before the clone.
@@ -41,6 +41,8 @@ pub(crate) struct ExecContext<'a> {
     pub(crate) preserve_fds: u32,
     /// `linux.personality`
     pub(crate) personality: Option<u64>,
+    /// `linux.memoryPolicy`
+    pub(crate) memory_policy: Option<&'a MemoryPolicy>,
 }
 
 /// Becomes the process. Does not return.
@@ -64,7 +66,7 @@ fn steps(context: &ExecContext<'_>, channel: &ChildEnd) -> Result<std::convert::
     if context.in_user_namespace {
         credentials::become_namespace_root(process.keep_groups)?;
     }
-    session(context.new_keyring, context.id)?;
+    session(context.new_keyring, context.id, process.selinux_label.as_deref())?;
     let proc = Proc::open().map_err(|errno| Error::os("open private", "proc", errno))?;
     if process.terminal {
         let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
@@ -81,6 +83,7 @@ fn steps(context: &ExecContext<'_>, channel: &ChildEnd) -> Result<std::convert::
         keep: Vec::new(),
         filter: context.filter.as_ref(),
         personality: context.personality,
+        memory_policy: context.memory_policy,
         preserve_fds: context.preserve_fds,
         affinity: process.exec_affinity.clone(),
         cpuset: false,

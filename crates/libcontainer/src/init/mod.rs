@@ -136,7 +136,8 @@ fn set_up(
     if namespaces.cgroup == Namespace::New {
         system::unshare_cgroup()?;
     }
-    session(context.options.new_keyring, &context.state.id)?;
+    let label = plan.process.as_ref().and_then(|process| process.selinux_label.as_deref());
+    session(context.options.new_keyring, &context.state.id, label)?;
     if namespaces.network == Namespace::New {
         sys::net::bring_up_loopback().map_err(|errno| Error::os("bring up", "lo", errno))?;
     }
@@ -173,6 +174,7 @@ fn set_up(
         keep,
         filter: context.prepared.filter.as_ref(),
         personality: plan.personality,
+        memory_policy: plan.memory_policy.as_ref(),
         preserve_fds: context.options.preserve_fds,
         // The first process of a container has none of its own.
         affinity: CpuAffinity::default(),
@@ -213,10 +215,17 @@ fn outlive_runtime() -> Result<()> {
         .map_err(|errno| Error::os("clear parent death signal", "", errno))
 }
 
-/// A session, and a session keyring, of its own.
-fn session(new_keyring: bool, id: &str) -> Result<()> {
+/// A session, and a session keyring, of its own; `label` is the SELinux label of the program, which could
+/// not use its keyring under another.
+fn session(new_keyring: bool, id: &str, label: Option<&str>) -> Result<()> {
     nix::unistd::setsid().map_err(|errno| Error::os("setsid", "", errno))?;
     if new_keyring {
+        if let Some(label) = label {
+            // It holds until execve(2).
+            Proc::open()
+                .and_then(|proc| proc.write("self/attr/keycreate", label))
+                .map_err(|errno| Error::os("set keyring label", label, errno))?;
+        }
         match sys::prctl::join_session_keyring(&format!("_ses.{id}")) {
             // Kernels without keyrings have nothing to keep apart.
             Ok(()) | Err(nix::errno::Errno::ENOSYS) => {}

@@ -13,7 +13,7 @@ use super::bare;
 use super::prepared::building_propagation;
 use super::rootfs::owns_mount_namespace;
 use crate::error::{Error, Result};
-use crate::plan::Plan;
+use crate::plan::{Plan, Propagation};
 
 /// Leaves the host's file systems behind and finishes the root mount itself.
 pub(super) fn enter(root: &Root, proc: &Proc, plan: &Plan, no_pivot: bool) -> Result<()> {
@@ -42,7 +42,12 @@ pub(super) fn enter(root: &Root, proc: &Proc, plan: &Plan, no_pivot: bool) -> Re
         umount2(".", MntFlags::MNT_DETACH).map_err(fail("unmount old root of"))?;
     }
     chdir("/").map_err(fail("chdir to / of"))?;
-    match rootfs.propagation.filter(|&wanted| wanted != building_propagation(rootfs)) {
+    // Mounts that were made since have private and slave of the root by themselves.
+    let unbindable = |wanted: Propagation| wanted.kind == nix::libc::MS_UNBINDABLE;
+    let last = |wanted: &Propagation| {
+        *wanted != building_propagation(rootfs) || unbindable(*wanted) && wanted.recursive
+    };
+    match rootfs.propagation.filter(last) {
         // Only now: a shared mount cannot become the root.
         Some(wanted) => mount::set_root_propagation(wanted.kind, wanted.recursive)
             .map_err(fail("set propagation of")),

@@ -103,6 +103,7 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
                 in_user_namespace: all.contains(CloneFlags::CLONE_NEWUSER),
                 preserve_fds: launch.preserve_fds,
                 personality: launch.defaults.personality,
+                memory_policy: launch.defaults.memory_policy.as_ref(),
             };
             run_exec(&context, &child)
         }
@@ -188,6 +189,8 @@ fn place(
         join_v2(cgroup, launch.state.init.filter(|_| launch.follow_init), pid)
             .map_err(|error| error.context(&format!("adding pid {pid} to cgroups")))?;
     }
+    let group = launch.state.rdt.as_ref();
+    group.map_or(Ok(()), |group| group.join_if_there(launched.pid))?;
     if wait_first {
         launched.go()?;
     }

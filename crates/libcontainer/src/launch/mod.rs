@@ -3,8 +3,10 @@
 
 mod exec;
 mod handover;
+mod id_maps;
 mod mount_ids;
 mod namespaces;
+mod net_devices;
 mod visit;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -27,7 +29,7 @@ use crate::sync::{ParentEnd, Report, pair};
 pub(crate) use exec::{ExecLaunch, launch_exec};
 pub(crate) use handover::{send_pidfd, write_pid_file};
 pub(crate) use mount_ids::MountIdMapper;
-pub(crate) use namespaces::foreign as foreign_namespaces;
+pub(crate) use namespaces::{check_sysctls, foreign as foreign_namespaces};
 pub(crate) use visit::visit;
 
 /// How long a process may take for one part of its set-up; engines give up after four minutes.
@@ -195,7 +197,11 @@ impl Launch<'_> {
         let cgroup_first =
             by_systemd || (namespaces.cgroup == Namespace::New && entrance.lacks_v2(in_v2));
         // Files in /proc/PID are closed to the unprivileged once the process has protected itself.
-        self.options.wait_first = namespaces.user == Namespace::New || cgroup_first || unprivileged;
+        // Sysctls of network devices can only be set once they are there, and what hooks start is to be
+        // in the class of service.
+        let devices_first = !self.plan.net_devices.is_empty() || self.plan.intel_rdt.is_some();
+        self.options.wait_first =
+            namespaces.user == Namespace::New || cgroup_first || unprivileged || devices_first;
         let filter = prepared.filter.clone();
         let (pid, pidfd) = match cloned {
             Cloned::Parent { pid, pidfd } => (pid, pidfd),
@@ -245,13 +251,17 @@ impl Launch<'_> {
         state.init = Some(InitProcess::of(pid).map_err(fail)?);
         self.dir.save(state)?;
         let new = &self.plan.namespaces;
-        if new.user == Namespace::New {
-            namespaces::write_id_maps(pid, &new.uid_maps, &new.gid_maps)?;
+        match new.user {
+            Namespace::New => id_maps::write_id_maps(pid, &new.uid_maps, &new.gid_maps)?,
+            Namespace::Join(_) => id_maps::check_joined(pid, new)?,
+            Namespace::Inherit => {}
         }
         if let Some(adjust) = self.plan.process.as_ref().and_then(|process| process.oom_score_adj) {
             handover::write_oom_score_adj(&pid.to_string(), adjust)?;
         }
         self.enter_cgroup(state, pid, in_v2)?;
+        state.rdt.as_ref().map_or(Ok(()), |group| group.join(pid))?;
+        net_devices::move_all(&self.plan.net_devices, pid)?;
         if self.options.wait_first {
             launched.go()?;
         }
@@ -290,7 +300,7 @@ impl Launch<'_> {
             return Ok(());
         };
         let own = nix::unistd::geteuid().as_raw();
-        let host = namespaces::host_uid(pid, user, &self.plan.namespaces)?;
+        let host = id_maps::host_uid(pid, user, &self.plan.namespaces)?;
         // What we made is ours already.
         let Some(owner) = host.filter(|owner| *owner != own) else { return Ok(()) };
         match cgroup.delegate(owner) {
@@ -311,6 +321,7 @@ impl Launch<'_> {
             new_keyring: self.options.new_keyring,
             personality: self.plan.personality,
             mount_label: self.plan.mount_label.clone(),
+            memory_policy: self.plan.memory_policy.clone(),
             listener: seccomp.and_then(|profile| {
                 let metadata = profile.listener_metadata.clone().unwrap_or_default();
                 profile.listener_path.clone().map(|path| (path, metadata))

@@ -11,7 +11,8 @@ use nix::unistd::Pid;
 use sys::clone::{Cloned, clone3, exit_now};
 use sys::mount::{MountAttr, set_attributes};
 
-use super::namespaces::{open, write_id_maps};
+use super::id_maps::write_id_maps;
+use super::namespaces::open;
 use crate::error::{Error, Result};
 use crate::plan::{IdMap, Mount, MountKind, MountMaps};
 

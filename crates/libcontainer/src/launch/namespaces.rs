@@ -13,7 +13,7 @@ use sys::clone::{Cloned, clone3, exit_now};
 
 use crate::error::{Error, Result};
 use crate::init::CLONE_NEWTIME;
-use crate::plan::{IdMap, Namespace, Namespaces, TimeOffset, host_id};
+use crate::plan::{Namespace, Namespaces, TimeOffset};
 
 /// Kind of namespace: its name in /proc/PID/ns, its flag, and where the plan has it.
 struct Kind {
@@ -58,26 +58,29 @@ pub(crate) fn foreign(namespaces: &Namespaces) -> i32 {
         .fold(0, |bits, (_, flag)| bits | flag)
 }
 
-/// The user outside for `uid` of the container with first process `pid`; `None` when there is none.
-pub(super) fn host_uid(pid: i32, uid: u32, namespaces: &Namespaces) -> Result<Option<u32>> {
-    match namespaces.user {
-        Namespace::Inherit => Ok(Some(uid)),
-        Namespace::New => Ok(host_id(uid, &namespaces.uid_maps)),
-        Namespace::Join(_) => {
-            let path = format!("/proc/{pid}/uid_map");
-            let text = std::fs::read_to_string(&path);
-            let text = text.map_err(|error| Error::io("read", &path, &error))?;
-            let maps: Vec<IdMap> = text.lines().filter_map(id_map).collect();
-            Ok(host_id(uid, &maps))
+/// Refuses sysctls of a namespace that is joined by path and is the runtime's own: they would be the
+/// host's.
+pub(crate) fn check_sysctls(sysctls: &[(String, String)], namespaces: &Namespaces) -> Result<()> {
+    for (path, _) in sysctls {
+        let (kind, namespace) = match path.split('/').next() {
+            Some("net") => ("net", &namespaces.network),
+            Some("user") => ("user", &namespaces.user),
+            Some("kernel") if path == "kernel/domainname" => ("uts", &namespaces.uts),
+            _ => ("ipc", &namespaces.ipc),
+        };
+        let Namespace::Join(joined) = namespace else { continue };
+        let number = |path: &Path| {
+            nix::sys::stat::stat(path)
+                .map(|stat| (stat.st_dev, stat.st_ino))
+                .map_err(|errno| Error::os("open namespace", path, errno))
+        };
+        if number(joined)? == number(Path::new(&format!("/proc/self/ns/{kind}")))? {
+            let dotted = path.replace('/', ".");
+            let text = format!("sysctl {dotted:?} not allowed in host {kind} namespace");
+            return Err(Error::config("/linux/sysctl", text));
         }
     }
-}
-
-/// A line of uid_map.
-fn id_map(line: &str) -> Option<IdMap> {
-    let mut numbers = line.split_whitespace().map(|number| number.parse().ok());
-    let (container, host, size) = (numbers.next()??, numbers.next()??, numbers.next()??);
-    Some(IdMap { container, host, size })
+    Ok(())
 }
 
 /// Opens a namespace by path.
@@ -153,13 +156,15 @@ pub(crate) fn clone_into(flags: CloneFlags, cgroup: Option<impl AsFd>) -> Result
     match clone3(flags, Some(cgroup.as_fd())) {
         Ok(cloned) => Ok((cloned, true)),
         // No clone3, or one before 5.7; a cgroup that takes no processes or may not be entered
-        // from here gives its own error when it is joined.
+        // from here gives its own error when it is joined. `ENOENT` is one that a cgroup namespace which
+        // is visited does not show (with `nsdelegate`, as systemd mounts cgroup2).
         Err(
             Errno::E2BIG
             | Errno::EINVAL
             | Errno::EACCES
             | Errno::EPERM
             | Errno::EBUSY
+            | Errno::ENOENT
             | Errno::EOPNOTSUPP,
         ) => Ok((clone(flags, None)?, false)),
         Err(errno) => Err(clone_error(errno, flags)),
@@ -318,28 +323,4 @@ fn pid_of(pidfd: &OwnedFd) -> Result<i32> {
         .find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
         .filter(|pid| *pid > 0)
         .ok_or_else(|| Error::message("container process is gone"))
-}
-
-/// Writes the id maps of the user namespace of process `pid`, which is new.
-pub(crate) fn write_id_maps(pid: i32, uid_maps: &[IdMap], gid_maps: &[IdMap]) -> Result<()> {
-    let write = |file: &str, text: &str| {
-        let path = format!("/proc/{pid}/{file}");
-        std::fs::write(&path, text).map_err(|error| Error::io("write", &path, &error))
-    };
-    if !nix::unistd::geteuid().is_root() {
-        // Without it a user may not map groups; see user_namespaces(7).
-        write("setgroups", "deny")?;
-    }
-    let hint = |error: Error| match error.errno() {
-        Some(Errno::EPERM) => Error::message(format!(
-            "{error}: without privileges only the caller's own ids can be mapped, one each"
-        )),
-        _ => error,
-    };
-    write("gid_map", &lines(gid_maps)).map_err(hint)?;
-    write("uid_map", &lines(uid_maps)).map_err(hint)
-}
-
-fn lines(maps: &[IdMap]) -> String {
-    maps.iter().map(|map| format!("{} {} {}\n", map.container, map.host, map.size)).collect()
 }

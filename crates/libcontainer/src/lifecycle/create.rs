@@ -12,8 +12,11 @@ use super::notify;
 use super::options::{CgroupManager, CreateOptions, Runtime, check_id};
 use crate::error::{Error, Result};
 use crate::init::InitOptions;
-use crate::launch::{Launch, Launched, foreign_namespaces, send_pidfd, write_pid_file};
+use crate::launch::{
+    Launch, Launched, check_sysctls, foreign_namespaces, send_pidfd, write_pid_file,
+};
 use crate::plan::{self, Namespace, Plan};
+use crate::rdt::Group;
 use crate::spec;
 use crate::state::{FORMAT, InitProcess, State, StateDir, device_digest};
 
@@ -78,6 +81,7 @@ impl<'a> Creation<'a> {
             .canonicalize()
             .map_err(|error| Error::io("open rootfs", &plan.rootfs.path, &error))?;
         check_terminal(&plan, options, terminal)?;
+        check_sysctls(&plan.sysctl, &plan.namespaces)?;
         let (cgroup, layout) = cgroup(runtime, &plan, &options.id)?;
         let unit_properties = unit_properties(&plan, cgroup.as_ref())?;
         let state = state(&plan, &options.id, cgroup)?;
@@ -108,6 +112,9 @@ impl<'a> Creation<'a> {
                 // What it made it has taken away; the rest is not ours to remove.
                 creation.state.cgroup = None;
                 return Err(cgroup_error(error));
+            }
+            if let (Some(group), Some(rdt)) = (&creation.state.rdt, &creation.plan.intel_rdt) {
+                group.make(rdt)?;
             }
             // Only now it is known which hierarchies have a directory of the container's.
             let views = match (&creation.state.cgroup, &creation.layout) {
@@ -171,6 +178,7 @@ impl<'a> Creation<'a> {
         if let Some(launched) = &self.launched {
             launched.kill();
         }
+        let _ = self.state.rdt.as_ref().map(Group::remove);
         // What is left then is found by `delete --force`, for the state stays too.
         let has_cgroup = has_cgroup(&self.state);
         if let Some(cgroup) = self.state.cgroup.as_mut().filter(|_| has_cgroup)
@@ -249,6 +257,7 @@ fn state(plan: &Plan, id: &str, cgroup: Option<Cgroup>) -> Result<State> {
         creator: Some(creator),
         init: None,
         cgroup,
+        rdt: plan.intel_rdt.as_ref().map(|rdt| Group::resolve(rdt, id)).transpose()?,
         devices: Some(device_digest(&plan.resources.devices)),
         memory: (plan.resources.memory.limit, plan.resources.memory.swap),
         namespaces: foreign_namespaces(&plan.namespaces),

@@ -116,6 +116,7 @@ pub(super) fn remove(dir: &StateDir, state: &State) -> Result<()> {
     if let Some(cgroup) = state.cgroup.as_ref().filter(|_| has_cgroup(state)) {
         cgroup.remove().map_err(|error| or_frozen_parent(state, cgroup_error(error)))?;
     }
+    state.rdt.as_ref().map_or(Ok(()), crate::rdt::Group::remove)?;
     dir.remove()?;
     run_poststop(state);
     Ok(())

@@ -144,10 +144,10 @@ pub struct UpdateOptions {
     pub limits: libcgroups::Resources,
     /// Whether limits for kernel memory were given, which no kernel has any more.
     pub kernel_memory: bool,
-    /// Whether `--l3-cache-schema` was given.
-    pub l3_cache_schema: bool,
-    /// Whether `--mem-bw-schema` was given.
-    pub mem_bw_schema: bool,
+    /// Intel RDT: another schema for the L3 cache.
+    pub l3_cache_schema: Option<String>,
+    /// Intel RDT: another schema for memory bandwidth.
+    pub mem_bw_schema: Option<String>,
 }
 
 /// Checks that a container id is one: letters, digits and `_+.-`, and no directory of its own. It

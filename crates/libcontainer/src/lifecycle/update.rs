@@ -1,6 +1,5 @@
 //! `update`
 
-use std::path::Path;
 use std::time::Duration;
 
 use libcgroups::{Memory, Resources};
@@ -8,6 +7,7 @@ use libcgroups::{Memory, Resources};
 use super::{Container, Runtime, UpdateOptions, cgroup_error, not_running};
 use crate::error::{Error, Result};
 use crate::plan;
+use crate::rdt;
 use crate::spec;
 use crate::state::{State, Status, device_digest};
 
@@ -33,8 +33,8 @@ pub fn update(runtime: &Runtime, options: &UpdateOptions) -> Result<()> {
         }
         _ => {}
     }
-    refuse_rdt(options)?;
     let Container { dir, state } = &mut container;
+    let schemata = rdt_schemata(options, state)?;
     let memory = remember(state.memory, &mut limits.memory);
     let cgroup = state
         .cgroup
@@ -46,6 +46,9 @@ pub fn update(runtime: &Runtime, options: &UpdateOptions) -> Result<()> {
         dir.save(&State { devices: None, ..state.clone() })?;
     }
     cgroup.update(&limits).map_err(|error| cgroup_error(cgroup.explain(error)))?;
+    if let Some(group) = state.rdt.as_ref().filter(|_| !schemata.is_empty()) {
+        group.update(&schemata)?;
+    }
     if devices.is_some() || memory != state.memory {
         state.devices = devices.or(state.devices);
         state.memory = memory;
@@ -101,16 +104,21 @@ fn remember(before: (Option<i64>, Option<i64>), given: &mut Memory) -> (Option<i
     (limit, swap)
 }
 
-/// Intel RDT: a container has no group there, since config.json may not ask for one.
-fn refuse_rdt(options: &UpdateOptions) -> Result<()> {
-    let enabled = |name: &str| Path::new("/sys/fs/resctrl/info").join(name).exists();
-    let text = match (options.l3_cache_schema, options.mem_bw_schema) {
-        (true, _) if !enabled("L3") => "Intel RDT/CAT: l3 cache schema is not enabled",
-        (_, true) if !enabled("MB") => "Intel RDT/MBA: memory bandwidth schema is not enabled",
-        (false, false) => return Ok(()),
-        _ => "updating a non-existent Intel RDT configuration is not supported",
-    };
-    Err(Error::message(text))
+/// Intel RDT: the schemata to be set, if they can be.
+fn rdt_schemata<'a>(options: &'a UpdateOptions, state: &State) -> Result<Vec<&'a str>> {
+    let (l3, memory) = (options.l3_cache_schema.as_deref(), options.mem_bw_schema.as_deref());
+    let schemata: Vec<&str> = [l3, memory].into_iter().flatten().collect();
+    if schemata.is_empty() {
+        return Ok(schemata);
+    }
+    if let Some(text) = rdt::lacks(l3.is_some(), memory.is_some())? {
+        return Err(Error::message(text));
+    }
+    if state.rdt.is_none() {
+        let text = "updating a non-existent Intel RDT configuration is not supported";
+        return Err(Error::message(text));
+    }
+    Ok(schemata)
 }
 
 #[cfg(test)]

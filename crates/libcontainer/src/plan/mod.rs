@@ -7,6 +7,7 @@
 
 mod affinity;
 mod annotations;
+mod bitmap;
 mod capabilities;
 mod cgroup;
 mod check;
@@ -15,11 +16,14 @@ mod devices;
 mod facts;
 mod hooks;
 mod idmap;
+mod intel_rdt;
+mod memory_policy;
 mod model;
 mod mount_ids;
 mod mount_options;
 mod mounts;
 mod namespaces;
+mod net_devices;
 mod oci_version;
 mod paths;
 mod personality;
@@ -32,7 +36,6 @@ mod seccomp;
 mod sysctl;
 #[cfg(test)]
 mod tests;
-mod unsupported;
 mod uts;
 
 use oci_spec::runtime::Spec;
@@ -42,6 +45,8 @@ pub use capabilities::{capability_names, capability_number};
 pub(crate) use cgroup::host_id;
 pub(crate) use check::at as pointer;
 pub use facts::HostFacts;
+pub(crate) use idmap::same_maps;
+pub use memory_policy::{MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES};
 pub use model::*;
 pub use mount_options::mount_option_names;
 pub use mounts::live_mounts;
@@ -58,7 +63,6 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
     let mut warnings = Vec::new();
     let linux = spec.linux().as_ref();
     oci_version::check(spec.version())?;
-    unsupported::refuse(spec)?;
     let namespaces = namespaces::namespaces(linux, facts, &mut warnings)?;
     let process = match spec.process() {
         Some(given) => {
@@ -100,6 +104,19 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
             linux.and_then(|linux| linux.personality().as_ref()),
             &mut warnings,
         ),
+        intel_rdt: linux
+            .and_then(|linux| linux.intel_rdt().as_ref())
+            .map(|given| intel_rdt::intel_rdt(given, &mut warnings))
+            .transpose()?,
+        net_devices: net_devices::net_devices(
+            linux.and_then(|linux| linux.net_devices().as_ref()),
+            &namespaces,
+            facts,
+        )?,
+        memory_policy: linux
+            .and_then(|linux| linux.memory_policy().as_ref())
+            .map(memory_policy::memory_policy)
+            .transpose()?,
         annotations: spec.annotations().clone().unwrap_or_default().into_iter().collect(),
         pidfd_receiver: None,
         namespaces,

@@ -51,6 +51,12 @@ pub struct Plan {
     pub seccomp: Option<seccomp::Profile>,
     /// `linux.personality` as the argument of personality(2).
     pub personality: Option<u64>,
+    /// `linux.intelRdt`
+    pub intel_rdt: Option<IntelRdt>,
+    /// `linux.netDevices`, by their names on the host.
+    pub net_devices: Vec<NetDevice>,
+    /// `linux.memoryPolicy`
+    pub memory_policy: Option<MemoryPolicy>,
     /// `annotations`.
     pub annotations: BTreeMap<String, String>,
     /// Absolute path of a socket that is sent a pidfd of the first process; by annotation.
@@ -301,6 +307,46 @@ pub struct CpuAffinity {
     pub initial: Option<Vec<u64>>,
     /// From then on.
     pub last: Option<Vec<u64>>,
+}
+
+/// A class of service of the resctrl file system.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IntelRdt {
+    /// `closID`; `/` is the default class. `None` is one of the container's own, called by its id.
+    pub clos_id: Option<String>,
+    /// `l3CacheSchema`
+    pub l3_cache: Option<String>,
+    /// `memBwSchema`
+    pub memory_bandwidth: Option<String>,
+    /// `schemata`, lines to be written last.
+    pub schemata: Vec<String>,
+    /// `enableMonitoring`: a monitoring group of the container's own.
+    pub monitoring: bool,
+}
+
+/// A network device that moves to the container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetDevice {
+    /// What it is called on the host.
+    pub host: String,
+    /// What it is to be called in the container; `%d` stands for the first free number.
+    pub name: String,
+}
+
+impl NetDevice {
+    /// Whether the kernel chooses a part of the name.
+    pub fn is_template(&self) -> bool {
+        self.name.contains('%')
+    }
+}
+
+/// Arguments of set_mempolicy(2).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryPolicy {
+    /// `MPOL_*` with `MPOL_F_*`.
+    pub mode: u32,
+    /// Memory node N in bit N % 64 of word N / 64; empty for none.
+    pub nodes: Vec<u64>,
 }
 
 /// The five capability sets as bit masks, bit N for capability N of capabilities(7).

@@ -126,12 +126,11 @@ impl Fault {
         let (line, column) = (error.line(), error.column());
         let full = error.to_string();
         let tail = format!(" at line {line} column {column}");
-        Self {
-            position: Some((line, column)),
-            // In broken JSON there is no reliable path.
-            pointer: error.is_data().then(|| locate::pointer_at(text, offset(text, line, column))),
-            text: full.strip_suffix(&tail).unwrap_or(&full).to_owned(),
-        }
+        // In broken JSON there is no reliable path.
+        let pointer = error.is_data().then(|| locate::pointer_at(text, offset(text, line, column)));
+        let words = pointer.as_deref().and_then(known_words).unwrap_or_default();
+        let plain = full.strip_suffix(&tail).unwrap_or(&full);
+        Self { position: Some((line, column)), text: format!("{words}{plain}"), pointer }
     }
 
     fn into_error(self, path: &Path) -> Error {
@@ -143,6 +142,15 @@ impl Fault {
             message += &format!("{pointer}: ");
         }
         Error::Message(message + &self.text)
+    }
+}
+
+/// What runc says of a wrong name in some places; scripts look for it.
+fn known_words(pointer: &str) -> Option<&'static str> {
+    match pointer.strip_prefix("/linux/memoryPolicy")? {
+        "" | "/mode" => Some("invalid memory policy mode: "),
+        rest if rest.starts_with("/flags/") => Some("invalid memory policy flag: "),
+        _ => None,
     }
 }
 

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use libcgroups::{Access, DeviceKind, DeviceRule};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Hook, Process};
+use crate::plan::{Hook, MemoryPolicy, Process};
 
 pub(crate) use dir::{StateDir, replace};
 pub(crate) use exit::ExitWatch;
@@ -54,6 +54,9 @@ pub(crate) struct State {
     pub init: Option<InitProcess>,
     /// Where its cgroups are; written before they are made. Absent when cgroups are not managed.
     pub cgroup: Option<libcgroups::Cgroup>,
+    /// Its class of service; written before it is made. Absent when config.json asks for none.
+    #[serde(default)]
+    pub rdt: Option<crate::rdt::Group>,
     /// [`device_digest`] of the device rules in force; absent when that is not sure.
     #[serde(default)]
     pub devices: Option<u64>,
@@ -104,6 +107,9 @@ pub(crate) struct ExecDefaults {
     pub new_keyring: bool,
     /// `linux.personality`
     pub personality: Option<u64>,
+    /// `linux.memoryPolicy`
+    #[serde(default)]
+    pub memory_policy: Option<MemoryPolicy>,
     /// `listenerPath` and `listenerMetadata` of the seccomp filter.
     pub listener: Option<(String, String)>,
     /// `linux.mountLabel`, for mounts that are added later.

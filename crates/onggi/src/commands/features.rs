@@ -54,6 +54,13 @@ struct Linux {
     intel_rdt: Enabled,
     mount_extensions: MountExtensions,
     net_devices: Enabled,
+    memory_policy: MemoryPolicy,
+}
+
+#[derive(Serialize)]
+struct MemoryPolicy {
+    modes: Vec<&'static str>,
+    flags: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -111,9 +118,13 @@ fn linux() -> Linux {
         seccomp: seccomp(),
         apparmor: Enabled { enabled: false },
         selinux: Enabled { enabled: false },
-        intel_rdt: Enabled { enabled: false },
+        intel_rdt: Enabled { enabled: true },
         mount_extensions: MountExtensions { idmap: Enabled { enabled: true } },
-        net_devices: Enabled { enabled: false },
+        net_devices: Enabled { enabled: true },
+        memory_policy: MemoryPolicy {
+            modes: plan::MEMORY_POLICY_MODES.iter().map(|(name, _)| *name).collect(),
+            flags: plan::MEMORY_POLICY_FLAGS.iter().map(|(name, _)| *name).collect(),
+        },
     }
 }
 

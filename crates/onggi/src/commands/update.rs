@@ -62,14 +62,14 @@ fn arguments(command: Command) -> Command {
 }
 
 fn options(matches: &ArgMatches) -> Result<UpdateOptions> {
-    let given = |name| shared::text_of(matches, name).is_some();
+    let text = |name| shared::text_of(matches, name).filter(|text| !text.is_empty());
     let mut options = UpdateOptions {
         id: shared::checked_id(matches)?.to_owned(),
         document: shared::path_of(matches, "resources")
             .map(|path| shared::input(&path))
             .transpose()?,
-        l3_cache_schema: given("l3-cache-schema"),
-        mem_bw_schema: given("mem-bw-schema"),
+        l3_cache_schema: text("l3-cache-schema"),
+        mem_bw_schema: text("mem-bw-schema"),
         ..UpdateOptions::default()
     };
     if options.document.is_none() {

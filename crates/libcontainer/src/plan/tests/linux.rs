@@ -136,14 +136,6 @@ fn the_rest_of_linux() {
     assert_eq!(plan.annotations["k"], "v");
     warns(&plan, "/linux/personality/flags: ignoring unsupported");
     bad("/linux/cgroupsPath", json!("a\0"), "/linux/cgroupsPath", "null byte");
-    for (member, value) in [
-        ("netDevices", json!({"eth0": {}})),
-        ("intelRdt", json!({"closID": "x"})),
-        ("memoryPolicy", json!({"mode": "MPOL_LOCAL"})),
-    ] {
-        let at = format!("/linux/{member}");
-        bad(&at, value, &at, &format!("{member} is not supported"));
-    }
 }
 
 #[test]
@@ -172,4 +164,118 @@ fn covered_paths_are_covered_once() {
     let plan = good(&[("/linux/maskedPaths", paths.clone()), ("/linux/readonlyPaths", paths)]);
     let want = [PathBuf::from("/proc/kcore"), "/proc/keys".into()];
     assert_eq!((&plan.masked_paths[..], &plan.readonly_paths[..]), (&want[..], &want[..]));
+}
+
+#[test]
+fn memory_policy() {
+    let pointer = "/linux/memoryPolicy";
+    let policy = |value| good(&[(pointer, value)]).memory_policy.expect("a policy");
+    let flags = json!(["MPOL_F_STATIC_NODES", "MPOL_F_NUMA_BALANCING"]);
+    for (value, mode, nodes) in [
+        (json!({"mode": "MPOL_DEFAULT"}), 0, vec![]),
+        (json!({"mode": "MPOL_PREFERRED"}), 1, vec![]),
+        (json!({"mode": "MPOL_PREFERRED", "nodes": "1"}), 1, vec![2]),
+        (json!({"mode": "MPOL_BIND", "nodes": "0,64", "flags": flags}), 0xa002, vec![1, 1]),
+        (json!({"mode": "MPOL_INTERLEAVE", "nodes": "0-3"}), 3, vec![15]),
+        (json!({"mode": "MPOL_LOCAL", "nodes": ""}), 4, vec![]),
+        (json!({"mode": "MPOL_PREFERRED_MANY", "nodes": "2"}), 5, vec![4]),
+        (json!({"mode": "MPOL_WEIGHTED_INTERLEAVE", "nodes": "0"}), 6, vec![1]),
+        (
+            json!({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_RELATIVE_NODES"]}),
+            0x4002,
+            vec![1],
+        ),
+    ] {
+        assert_eq!(policy(value), MemoryPolicy { mode, nodes });
+    }
+    let at = "/linux/memoryPolicy/nodes";
+    for (value, words) in [
+        (json!({"mode": "MPOL_DEFAULT", "nodes": "0-7"}), "mode requires 0 nodes but got 8"),
+        (json!({"mode": "MPOL_LOCAL", "nodes": "0"}), "mode requires 0 nodes but got 1"),
+        (json!({"mode": "MPOL_BIND"}), "requires at least one node"),
+        (json!({"mode": "MPOL_INTERLEAVE", "nodes": ""}), "requires at least one node"),
+        (json!({"mode": "MPOL_PREFERRED_MANY"}), "requires at least one node"),
+        (json!({"mode": "MPOL_WEIGHTED_INTERLEAVE"}), "requires at least one node"),
+        (json!({"mode": "MPOL_BIND", "nodes": "0-9876543210"}), "invalid memory policy node"),
+        (json!({"mode": "MPOL_BIND", "nodes": "x"}), "invalid memory policy node"),
+    ] {
+        bad(pointer, value, at, words);
+    }
+}
+
+#[test]
+fn net_devices() {
+    let net = ("/linux/namespaces/2", json!({"type": "network"}));
+    let with = |value| [net.clone(), ("/linux/netDevices", value)];
+    let pairs = |value| -> Vec<(String, String)> {
+        good(&with(value)).net_devices.into_iter().map(|one| (one.host, one.name)).collect()
+    };
+    let pair = |host: &str, name: &str| (host.to_owned(), name.to_owned());
+    assert_eq!(pairs(json!({})), []);
+    assert_eq!(
+        pairs(json!({"b": {"name": "a"}, "a": {"name": "b"}, "c": {}, "d": {"name": ""}})),
+        [pair("a", "b"), pair("b", "a"), pair("c", "c"), pair("d", "d")]
+    );
+    let templates = json!({"a": {"name": "net%d"}, "b": {"name": "net%d"}});
+    assert_eq!(pairs(templates), [pair("a", "net%d"), pair("b", "net%d")]);
+    assert_eq!(pairs(json!({"0123456789abcde": {}})).len(), 1);
+
+    let one = json!({"eth0": {}});
+    bad("/linux/netDevices", one.clone(), "/linux/netDevices", "without a NET namespace");
+    let rootless = HostFacts { euid: 1000, ..facts() };
+    let user = user_with(json!([map(0, 1000, 1)]), json!([map(0, 1000, 1)]));
+    let mut changes = user.clone();
+    changes.push(("/linux/namespaces/3", json!({"type": "network"})));
+    changes.push(("/linux/netDevices", one));
+    bad_with(&changes, &rootless, "/linux/netDevices", "not supported for rootless");
+    for name in ["", ".", "..", "a/b", "a:b", "a b", "a\tb", "0123456789abcdef", "a%d", "a\0"] {
+        let at = format!("/linux/netDevices/{}", name.replace('/', "~1"));
+        bad_with(&with(json!({name: {}})), &facts(), &at, "invalid network device name");
+    }
+    for name in [".", "..", "a/b", "a:b", "a b", "0123456789abcdef", "a%", "a%s", "%d%d", "a\0"] {
+        let device = json!({"eth0": {"name": name}});
+        let at = "/linux/netDevices/eth0/name";
+        bad_with(&with(device), &facts(), at, "invalid network device name");
+    }
+    let same = json!({"a": {"name": "x"}, "b": {"name": "x"}});
+    bad_with(&with(same), &facts(), "/linux/netDevices/b", "same name");
+    let same = json!({"a": {"name": "b"}, "b": {}});
+    bad_with(&with(same), &facts(), "/linux/netDevices/b", "same name");
+}
+
+#[test]
+fn intel_rdt() {
+    let plan = good(&[(
+        "/linux/intelRdt",
+        json!({
+            "closID": "gold", "l3CacheSchema": "L3:0=f", "memBwSchema": "MB:0=20",
+            "schemata": ["L2:0=3", ""], "enableMonitoring": true,
+        }),
+    )]);
+    let want = IntelRdt {
+        clos_id: Some("gold".into()),
+        l3_cache: Some("L3:0=f".into()),
+        memory_bandwidth: Some("MB:0=20".into()),
+        schemata: vec!["L2:0=3".into()],
+        monitoring: true,
+    };
+    assert_eq!(plan.intel_rdt, Some(want));
+    assert_eq!(good(&[("/linux/intelRdt", json!({}))]).intel_rdt, Some(IntelRdt::default()));
+    let root = good(&[("/linux/intelRdt", json!({"closID": "/"}))]).intel_rdt;
+    assert_eq!(root.and_then(|rdt| rdt.clos_id).as_deref(), Some("/"));
+    let odd = json!({"l3CacheSchema": "L3CODE:0=f\nL3DATA:0=f"});
+    warns(&good(&[("/linux/intelRdt", odd)]), "/linux/intelRdt/l3CacheSchema: should be one line");
+    for id in [".", "..", "a/b", "/a", "a\nb", "a\0", "info", "mon_groups", "mon_data"] {
+        let at = "/linux/intelRdt/closID";
+        bad("/linux/intelRdt", json!({"closID": id}), at, "invalid intelRdt.ClosID");
+    }
+    for (value, field, words) in [
+        (json!({"memBwSchema": "0=20"}), "memBwSchema", "must be one line that starts with"),
+        (json!({"memBwSchema": "MB:0=20\nL3:0=f"}), "memBwSchema", "must be one line"),
+        (json!({"schemata": ["L3:0=f", "a\nb"]}), "schemata/1", "must be one line"),
+        (json!({"schemata": ["\0"]}), "schemata/0", "null byte"),
+        (json!({"l3CacheSchema": "L3:\0"}), "l3CacheSchema", "null byte"),
+    ] {
+        bad("/linux/intelRdt", value, &format!("/linux/intelRdt/{field}"), words);
+    }
 }

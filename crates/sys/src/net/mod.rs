@@ -1,10 +1,18 @@
-//! The loopback interface of a new network namespace.
+//! Network devices: the loopback interface of a new network namespace, and moving others between
+//! namespaces by rtnetlink(7).
+
+mod address;
+mod message;
+mod netlink;
 
 use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+
+pub use address::Address;
+pub use netlink::{Link, Netlink};
 
 /// Brings up `lo` in the network namespace of the calling process.
 ///

@@ -1,0 +1,175 @@
+//! `linux.netDevices`: moving network devices of the host into the container's network namespace.
+//!
+//! Nothing is moved before all is checked, and when one cannot be moved or set up, those that were go
+//! back. Later, with the namespace, the kernel gives physical ones back and removes the others; the
+//! runtime takes none out again, as the spec has it.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, setns};
+use nix::sys::stat::fstat;
+use sys::net::{Address, Link, Netlink};
+
+use super::namespaces::open;
+use crate::error::{Error, Result};
+use crate::plan::{NetDevice, pointer};
+
+/// Moves all of `devices` from the runtime's network namespace to that of process `pid`.
+///
+/// # Errors
+/// When one is not there, its new name is taken, or the kernel refuses; all are on the host then.
+pub(super) fn move_all(devices: &[NetDevice], pid: i32) -> Result<()> {
+    if devices.is_empty() {
+        return Ok(());
+    }
+    let mover = Mover::new(pid)?;
+    let links: Vec<Link> =
+        devices.iter().map(|device| mover.check(device)).collect::<Result<_>>()?;
+    let mut moved: Vec<Moved> = Vec::new();
+    for (device, link) in devices.iter().zip(links) {
+        match mover.move_one(device, link) {
+            Ok(one) => moved.push(one),
+            Err(error) => {
+                moved.iter().rev().for_each(|one| mover.bring_back(one));
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A device that is in the container.
+struct Moved {
+    /// How it was on the host.
+    before: Link,
+    /// All the addresses that it had there.
+    addresses: Vec<Address>,
+    /// Its number now.
+    index: u32,
+}
+
+/// The two network namespaces, each with a connection.
+struct Mover {
+    own: OwnedFd,
+    host: Netlink,
+    target: OwnedFd,
+    inside: Netlink,
+}
+
+impl Mover {
+    fn new(pid: i32) -> Result<Self> {
+        let own = open(Path::new("/proc/self/ns/net"))?;
+        let target = open(Path::new(&format!("/proc/{pid}/ns/net")))?;
+        let number = |fd: &OwnedFd| {
+            let stat = fstat(fd).map_err(|errno| Error::os("stat", "network namespace", errno))?;
+            Ok((stat.st_dev, stat.st_ino))
+        };
+        if number(&own)? == number(&target)? {
+            let text = "the container's network namespace is that of the devices";
+            return Err(Error::config("/linux/netDevices", text));
+        }
+        let connect =
+            || Netlink::open().map_err(|errno| Error::os("open", "rtnetlink socket", errno));
+        let host = connect()?;
+        let enter = |fd: &OwnedFd| {
+            setns(fd, CloneFlags::CLONE_NEWNET)
+                .map_err(|errno| Error::os("join", "network namespace of container", errno))
+        };
+        enter(&target)?;
+        let inside = connect();
+        enter(&own)?;
+        Ok(Self { own, host, target, inside: inside? })
+    }
+
+    /// The device on the host, if it can be had and its new name is free.
+    fn check(&self, device: &NetDevice) -> Result<Link> {
+        let link = self.host.link(&device.host).map_err(|errno| fail(device, "find", errno))?;
+        if device.is_template() {
+            return Ok(link);
+        }
+        match self.inside.link(&device.name) {
+            Err(Errno::ENODEV) => Ok(link),
+            Ok(_) => Err(fail(device, "move", Errno::EEXIST)),
+            Err(errno) => Err(fail(device, "look for the new name of", errno)),
+        }
+    }
+
+    fn move_one(&self, device: &NetDevice, before: Link) -> Result<Moved> {
+        let addresses = self
+            .host
+            .addresses(before.index)
+            .map_err(|errno| fail(device, "list addresses of", errno))?;
+        // The number may change on the way, and what a template has become is not told: by this name
+        // it is found again.
+        let unique = format!("onggi-{:x}", std::process::id());
+        let name = if device.is_template() { &unique } else { &device.name };
+        if let Err(errno) = self.host.move_to(before.index, self.target.as_fd(), name) {
+            // Somebody may have taken the new name just now: then it has gone over under its own.
+            if let Ok(link) = self.inside.link(&before.name)
+                && self.host.link(&before.name) == Err(Errno::ENODEV)
+            {
+                self.bring_back(&Moved { before, addresses, index: link.index });
+            }
+            return Err(fail(device, "move", errno));
+        }
+        let index =
+            self.inside.link(name).map_err(|errno| fail(device, "find again", errno))?.index;
+        let moved = Moved { before, addresses, index };
+        self.set_up(device, &moved).inspect_err(|_| self.bring_back(&moved))?;
+        Ok(moved)
+    }
+
+    /// Final name, addresses, and up.
+    fn set_up(&self, device: &NetDevice, moved: &Moved) -> Result<()> {
+        let index = moved.index;
+        if device.is_template() {
+            self.inside
+                .rename(index, &device.name)
+                .map_err(|errno| fail(device, "rename", errno))?;
+        }
+        let now = self.inside.link_by_index(index);
+        let now = now.map_err(|errno| fail(device, "find again", errno))?;
+        let names = (moved.before.name.as_str(), now.name.as_str());
+        for address in moved.addresses.iter().filter(|one| one.is_permanent_and_global()) {
+            self.inside
+                .add_address(index, names, address)
+                .map_err(|errno| fail(device, "keep an address of", errno))?;
+        }
+        self.inside.bring_up(index).map_err(|errno| fail(device, "bring up", errno))
+    }
+
+    /// Puts a device back as it was, as far as that goes: a failure is told of already.
+    fn bring_back(&self, moved: &Moved) {
+        let Moved { before, addresses, index } = moved;
+        let result = self
+            .inside
+            .move_to(*index, self.own.as_fd(), &before.name)
+            .and_then(|()| self.host.link(&before.name))
+            .and_then(|link| {
+                if before.up {
+                    self.host.bring_up(link.index)?;
+                }
+                for address in addresses {
+                    // Some the kernel has made anew by itself.
+                    let names = (before.name.as_str(), before.name.as_str());
+                    let _ = self.host.add_address(link.index, names, address);
+                }
+                Ok(())
+            });
+        if let Err(errno) = result {
+            let error = Error::os("bring back network device", &before.name, errno);
+            crate::warn(&error.to_string());
+        }
+    }
+}
+
+fn fail(device: &NetDevice, what: &str, errno: Errno) -> Error {
+    let object = match errno {
+        Errno::EEXIST => &device.name,
+        _ => &device.host,
+    };
+    let error = Error::os(format!("{what} network device"), object, errno);
+    Error::config(pointer("/linux/netDevices", &device.host), error.to_string())
+}

@@ -1,0 +1,151 @@
+//! Labels of SELinux and AppArmor, on kernels that run one of them (see integration_tests/hosts).
+
+use integration_tests::{Bundle, differs, need_root, run, skip};
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Labels for containers: those of the test hosts' policy, and of distributions.
+const LABELS: [&str; 2] = ["onggi_u:onggi_r:onggi_box_t", "system_u:system_r:container_t:s0:c1,c2"];
+
+/// The first label that the policy in force knows.
+fn label() -> Option<&'static str> {
+    let known = |label: &&str| fs::write("/sys/fs/selinux/context", label.as_bytes()).is_ok();
+    Path::new("/sys/fs/selinux/enforce").exists().then(|| LABELS.into_iter().find(known))?
+}
+
+/// What a file of /proc/PID/attr said, without the NUL or the line end behind it.
+fn clean(text: &str) -> &str {
+    text.trim_end_matches(['\0', '\n', ' '])
+}
+
+#[test]
+fn selinux_label_of_program_keyring_and_exec() {
+    need_root!();
+    differs!(Youki, "has no SELinux");
+    let Some(label) = label() else {
+        skip!("SELinux does not run here, or has no label for containers")
+    };
+    let mut bundle = Bundle::new(&["cat", "/proc/self/attr/current"]);
+    // A policy may forbid such a change to those that shall get no new privileges.
+    bundle.set("/process/noNewPrivileges", json!(false));
+    let without = bundle.run();
+    assert_ne!(clean(without.ok()), label);
+    bundle.set("/process/selinuxLabel", json!(label));
+    assert_eq!(clean(bundle.run().ok()), label);
+    bundle.args(&["/runtimetest", "keyring", "label"]);
+    assert_eq!(clean(bundle.run().ok()), label);
+
+    bundle.args(&["/runtimetest", "sleep", "1000"]);
+    bundle.up();
+    let own = ["cat", "/proc/self/attr/current"];
+    assert_eq!(clean(bundle.exec(&own).ok()), label);
+    let other = clean(without.stdout.as_str());
+    assert_eq!(clean(bundle.exec_with(&["--process-label", other], &own).ok()), other);
+    bundle.exec_with(&["--process-label", "no:such:label"], &own).exits(255).fails_with(&["label"]);
+    bundle.delete();
+    bundle.assert_clean();
+}
+
+#[test]
+fn selinux_label_that_the_policy_does_not_know() {
+    need_root!();
+    differs!(Youki, "has no SELinux");
+    if label().is_none() {
+        skip!("SELinux does not run here, or has no label for containers");
+    }
+    let mut bundle = Bundle::new(&["true"]);
+    bundle.set("/process/selinuxLabel", json!("no:such:label"));
+    bundle.run().exits(1).fails_with(&["label", "invalid argument"]);
+    bundle.assert_clean();
+}
+
+/// A profile of AppArmor for one test.
+struct Profile(String);
+
+impl Profile {
+    /// `None` where AppArmor does not run, or has no parser.
+    fn load(bundle: &Bundle) -> Option<Self> {
+        let enabled = fs::read("/sys/module/apparmor/parameters/enabled").unwrap_or_default();
+        if !enabled.starts_with(b"Y") {
+            return None;
+        }
+        let profile = Self(bundle.id.clone());
+        let text = format!(
+            "profile {} flags=(attach_disconnected,mediate_deleted) {{\n  file,\n  capability,\n  \
+             signal,\n  ptrace,\n  network,\n  unix,\n  umount,\n  deny /etc/secret r,\n}}\n",
+            profile.0
+        );
+        let file = bundle.dir().join("profile");
+        fs::write(&file, text).expect("write");
+        let output = Command::new("apparmor_parser").arg("-r").arg(&file).output();
+        output.is_ok_and(|output| output.status.success()).then_some(profile)
+    }
+}
+
+impl Drop for Profile {
+    fn drop(&mut self) {
+        let _ = fs::write("/sys/kernel/security/apparmor/.remove", &self.0);
+    }
+}
+
+#[test]
+fn apparmor_profile_of_program_and_exec() {
+    need_root!();
+    let mut bundle = Bundle::new(&["cat", "/proc/self/attr/current"]);
+    let Some(profile) = Profile::load(&bundle) else {
+        skip!("AppArmor does not run here, or apparmor_parser is missing");
+    };
+    fs::write(bundle.rootfs().join("etc/secret"), "secret").expect("write");
+    bundle.set("/process/apparmorProfile", json!(profile.0));
+    let in_force = format!("{} (enforce)", profile.0);
+    assert_eq!(clean(bundle.run().ok()), in_force);
+    bundle.args(&["/runtimetest", "cat", "/etc/secret"]);
+    let output = bundle.run();
+    assert!(output.code != 0 && !output.stdout.contains("secret"), "{output}");
+
+    bundle.args(&["/runtimetest", "sleep", "1000"]);
+    bundle.up();
+    let own = ["cat", "/proc/self/attr/current"];
+    assert_eq!(clean(bundle.exec(&own).ok()), in_force);
+    bundle.delete();
+    bundle.unset("/process/apparmorProfile");
+    bundle.up();
+    assert_eq!(clean(bundle.exec(&own).ok()), "unconfined");
+    assert_eq!(clean(bundle.exec_with(&["--apparmor", &profile.0], &own).ok()), in_force);
+    bundle
+        .exec_with(&["--apparmor", "no-such"], &own)
+        .exits(255)
+        .fails_with(&["apparmor", "no-such"]);
+    bundle.delete();
+    bundle.set("/process/apparmorProfile", json!("no-such"));
+    bundle.run().exits(1).fails_with(&["apparmor profile", "no-such"]);
+    bundle.assert_clean();
+}
+
+/// What engines name by default must work on kernels without it.
+#[test]
+fn labels_for_modules_that_do_not_run() {
+    need_root!();
+    differs!(Runc | Youki, "refuses one or the other");
+    let enabled = fs::read("/sys/module/apparmor/parameters/enabled").unwrap_or_default();
+    let apparmor = enabled.starts_with(b"Y");
+    let selinux = Path::new("/sys/fs/selinux/enforce").exists();
+    let mut bundle = Bundle::new(&["echo", "ran"]);
+    if !apparmor {
+        bundle.set("/process/apparmorProfile", json!("docker-default"));
+    }
+    if !selinux {
+        bundle.set("/process/selinuxLabel", json!("system_u:system_r:container_t:s0"));
+    }
+    assert_eq!(bundle.run().ok(), "ran\n");
+    let log = bundle.dir().join("log.json");
+    bundle.write();
+    let words =
+        ["--debug", "--log", &log.to_string_lossy(), "run", "-b", &bundle.path(), &bundle.id];
+    run(&mut bundle.command(&words)).ok();
+    let text = fs::read_to_string(&log).unwrap_or_default();
+    assert_eq!(text.contains("AppArmor is not enabled"), !apparmor, "{text}");
+    assert_eq!(text.contains("SELinux is not enabled"), !selinux, "{text}");
+}
