@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::error::{Error, Result};
-use crate::plan::{IdMap, Namespace, Namespaces, host_id};
+use crate::plan::{IdMap, Namespace, Namespaces, host_id, same_maps};
 
 /// How long a helper may take: it may ask a directory service who the user is.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -54,7 +54,7 @@ pub(super) fn write_id_maps(pid: i32, uid_maps: &[IdMap], gid_maps: &[IdMap]) ->
 /// When they differ: the container would not be what the engine takes it for.
 pub(super) fn check_joined(pid: i32, namespaces: &Namespaces) -> Result<()> {
     for (kind, given) in [(&USERS, &namespaces.uid_maps), (&GROUPS, &namespaces.gid_maps)] {
-        if !given.is_empty() && !same(&read(pid, kind)?, given) {
+        if !given.is_empty() && !same_maps(&read(pid, kind)?, given) {
             let text = "user namespaces enabled, but both namespace path and non-matching mapping \
                         specified -- you may only provide one";
             let member = if kind.file == USERS.file { "uidMappings" } else { "gidMappings" };
@@ -62,11 +62,6 @@ pub(super) fn check_joined(pid: i32, namespaces: &Namespaces) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Whether two lists say the same; their order means nothing.
-fn same(one: &[IdMap], other: &[IdMap]) -> bool {
-    one.len() == other.len() && one.iter().all(|map| other.contains(map))
 }
 
 /// A map as it is seen from this user namespace.
@@ -174,14 +169,6 @@ fn id_map(line: &str) -> Option<IdMap> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn order_of_maps_means_nothing() {
-        let map = |container, host| IdMap { container, host, size: 5 };
-        assert!(same(&[map(0, 10), map(5, 20)], &[map(5, 20), map(0, 10)]));
-        assert!(!same(&[map(0, 10)], &[map(0, 10), map(5, 20)]));
-        assert!(!same(&[map(0, 10), map(5, 20)], &[map(0, 10), map(5, 21)]));
-    }
 
     #[test]
     fn helpers_are_heard_out() {

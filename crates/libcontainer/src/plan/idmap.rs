@@ -60,3 +60,21 @@ fn overlap(a: u32, a_size: u32, b: u32, b_size: u32) -> bool {
 pub(super) fn is_mapped(id: u32, maps: &[IdMap]) -> bool {
     maps.iter().any(|map| id >= map.container && u64::from(id) < end(map.container, map.size))
 }
+
+/// Whether two lists say the same; their order means nothing.
+pub(crate) fn same_maps(one: &[IdMap], other: &[IdMap]) -> bool {
+    one.len() == other.len() && one.iter().all(|map| other.contains(map))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_of_maps_means_nothing() {
+        let map = |container, host| IdMap { container, host, size: 5 };
+        assert!(same_maps(&[map(0, 10), map(5, 20)], &[map(5, 20), map(0, 10)]));
+        assert!(!same_maps(&[map(0, 10)], &[map(0, 10), map(5, 20)]));
+        assert!(!same_maps(&[map(0, 10), map(5, 20)], &[map(0, 10), map(5, 21)]));
+    }
+}

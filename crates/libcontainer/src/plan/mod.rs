@@ -48,6 +48,7 @@ pub(crate) use cgroup::host_id;
 pub(crate) use check::at as pointer;
 pub use facts::HostFacts;
 pub use hooks::hook_names;
+pub(crate) use idmap::same_maps;
 pub use memory_policy::{MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES};
 pub use model::*;
 pub use mount_options::mount_option_names;

@@ -3,7 +3,7 @@
 use oci_spec::runtime::Mount as OciMount;
 
 use super::facts::HostFacts;
-use super::idmap::mappings;
+use super::idmap::{mappings, same_maps};
 use super::mount_options::{IdMapOption, Options};
 use super::{IdMap, MountKind, Namespace, Namespaces};
 use crate::error::{Error, Result};
@@ -63,14 +63,9 @@ pub(super) fn mount_ids(
         return fail("id-mapped mounts must have both uid and gid mappings specified");
     }
     let containers = namespaces.user == Namespace::New
-        && same(&uid, &namespaces.uid_maps)
-        && same(&gid, &namespaces.gid_maps);
+        && same_maps(&uid, &namespaces.uid_maps)
+        && same_maps(&gid, &namespaces.gid_maps);
     let maps =
         if implied || containers { MountMaps::Container } else { MountMaps::Own { uid, gid } };
     Ok(Some(MountIds { maps, recursive: options.idmap.is_some_and(|option| option.recursive) }))
-}
-
-/// Whether both map the same; the order of the lines means nothing.
-fn same(one: &[IdMap], other: &[IdMap]) -> bool {
-    one.len() == other.len() && one.iter().all(|line| other.contains(line))
 }
