@@ -54,11 +54,11 @@ runc-tests: $(if $(RUNTIME),,build)
 	@test -n "$(RUNC_SRC)" || { echo "RUNC_SRC=DIR must name a checkout of opencontainers/runc" >&2; exit 2; }
 	@integration_tests/suites/runc/run $(if $(RUNTIME),--compare "$(RUNTIME)",$(BIN)/onggi) "$(RUNC_SRC)" $(FILES)
 
-# Seccomp filters against libseccomp's on random profiles: FUZZ_SECONDS=N, FUZZ_SEED=N to start elsewhere.
+# Seccomp filters against libseccomp's on random profiles, others each time: FUZZ_SECONDS=N, FUZZ_SEED=N to begin with that one.
 # CASES=N random documents of the runtime-spec's schema, and N / 100 damaged copies of each config.json of an engine.
 fuzz: tools
 	CASES=$(CASES) cargo test --target $(TARGET) -p libcontainer --test spec --test plan -- properties:: mutate::
-	FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test -p seccomp --test fuzz -- --nocapture
+	FUZZ_SEED=$(or $(FUZZ_SEED),$$(date +%s)) FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test -p seccomp --test fuzz -- --nocapture
 
 # Peers: CRUN=, RUNC=, YOUKI= (paths), or those in PATH. VIEW=v1|v2|native, ROUNDS=N, JSON=FILE.
 bench: build

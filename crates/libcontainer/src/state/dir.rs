@@ -195,7 +195,8 @@ impl StateDir {
                 .map_err(|errno| Error::os("open", &path, errno))
         };
         let dir = self.path.join(STATUS_DIR);
-        std::fs::create_dir(&dir).map_err(|error| Error::io("mkdir", &dir, &error))?;
+        let made = DirBuilder::new().mode(0o700).create(&dir);
+        made.map_err(|error| Error::io("mkdir", &dir, &error))?;
         Ok((fifo(START)?, fifo(STATUS)?))
     }
 
