@@ -1,7 +1,7 @@
 //! A bundle in a directory of its own, the container made from it, and what is left of both.
 
 use crate::cgroups::{Cgroups, View};
-use crate::config::{default_config, for_normal_user};
+use crate::config::{default_config, for_normal_user, without_namespace};
 use crate::leaks;
 use crate::manager::{Manager, unit_cgroup};
 use crate::output::copy_program;
@@ -184,6 +184,17 @@ impl Bundle {
         self
     }
 
+    /// Has the bundle join a namespace of a process: its type, its name in /proc/PID/ns, and whose it is.
+    pub fn join(&mut self, kind: &str, link: &str, pid: i32) {
+        without_namespace(&mut self.config, kind);
+        self.expect["joinedNamespaces"][kind] = json!(namespace_link(&pid.to_string(), link));
+        let path = format!("/proc/{pid}/ns/{link}");
+        self.push("/linux/namespaces", json!({ "type": kind, "path": path }));
+        if kind == "uts" {
+            self.unset("/hostname");
+        }
+    }
+
     /// Sets the process's whole command line.
     pub fn args(&mut self, args: &[&str]) -> &mut Self {
         self.set("/process/args", json!(args))
@@ -220,9 +231,7 @@ impl Bundle {
     /// refuse them, and says so.
     pub fn drop_unavailable_limits(&mut self) -> &mut Self {
         let cgroups = Cgroups::detect();
-        let lacks = |controllers: &[&str]| {
-            !controllers.iter().any(|c| cgroups.is_v1(c) || cgroups.is_v2(c))
-        };
+        let lacks = |controllers: &[&str]| !controllers.iter().any(|name| cgroups.has(name));
         let sections: &[(&str, &[&str])] = &[
             ("memory", &["memory"]),
             ("cpu", &["cpu", "cpuset"]),

@@ -10,6 +10,19 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 
 impl Bundle {
+    /// A container that runs and sleeps.
+    #[track_caller]
+    pub fn sleeping() -> Self {
+        let bundle = Self::new(&["sleep", "1000"]);
+        bundle.up();
+        bundle
+    }
+
+    /// What [`Bundle::command`] begins with, for a shell.
+    pub fn command_line(&self) -> String {
+        format!("'{}' --root '{}'", self.runtime().display(), self.state_root().display())
+    }
+
     /// The runtime with `--root` and the given words.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(self.runtime());

@@ -99,6 +99,11 @@ impl Cgroups {
         text.split_whitespace().any(|c| c == controller)
     }
 
+    /// True when there is the controller, wherever it is.
+    pub fn has(&self, controller: &str) -> bool {
+        self.is_v1(controller) || self.is_v2(controller)
+    }
+
     /// Directory of the cgroup `path` in the hierarchy of a controller.
     pub fn dir(&self, controller: &str, path: &str) -> Option<PathBuf> {
         let root = match self.v1.get(controller) {

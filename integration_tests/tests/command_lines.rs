@@ -5,17 +5,11 @@ use std::fs;
 use std::io::Read;
 use std::process::{Command, Stdio};
 
-fn running() -> Bundle {
-    let bundle = Bundle::new(&["sleep", "1000"]);
-    bundle.up();
-    bundle
-}
-
 #[test]
 fn limits_are_read_from_standard_input() {
     need_root!();
     differs!(Youki, "reads files alone");
-    let bundle = running();
+    let bundle = Bundle::sleeping();
     let file = bundle.dir().join("limits");
     fs::write(&file, "{}").expect("write");
     for words in [&["--resources=-"][..], &["--resources", "-"], &["-r", "-"], &["-r=-"]] {
@@ -35,7 +29,7 @@ fn limits_are_read_from_standard_input() {
 fn flags_are_read_in_the_habits_of_go() {
     need_root!();
     differs!(Crun | Youki, "other habits");
-    let bundle = running();
+    let bundle = Bundle::sleeping();
     let id = bundle.id.as_str();
     // One dash, values behind a space or an equals sign, switches with a value.
     let root = bundle.state_root().to_string_lossy().into_owned();
@@ -65,7 +59,7 @@ fn flags_are_read_in_the_habits_of_go() {
 fn sub_cgroups_are_not_cut_at_commas() {
     need_root!();
     differs!(Runc | Crun | Youki, "older ones have another text, or none");
-    let bundle = running();
+    let bundle = Bundle::sleeping();
     let output = bundle.exec_with(&["--cgroup", "nosuch,other:sub"], &["true"]);
     output.exits(255).fails_with(&["\"nosuch,other:sub\"", "unknown controller \"nosuch\""]);
     bundle.delete();

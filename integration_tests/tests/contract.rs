@@ -6,12 +6,6 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-fn running() -> Bundle {
-    let bundle = Bundle::new(&["sleep", "1000"]);
-    bundle.up();
-    bundle
-}
-
 fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
@@ -181,7 +175,7 @@ fn state_and_list_have_the_bytes_of_runc() {
 fn state_of_before_a_reboot_is_that_of_a_stopped_container() {
     need_root!();
     differs!(Runc | Crun | Youki, "keeps it in another form");
-    let bundle = running();
+    let bundle = Bundle::sleeping();
     let pid = bundle.pid();
     let path = bundle.state_root().join(&bundle.id).join("state.json");
     let right = text(&path);
@@ -202,7 +196,7 @@ fn state_of_before_a_reboot_is_that_of_a_stopped_container() {
 fn statuses_of_failures() {
     need_root!();
     differs!(Crun | Youki, "other statuses");
-    let bundle = running();
+    let bundle = Bundle::sleeping();
     let id = bundle.id.as_str();
     for (args, status) in [
         (&["state", "nobody"][..], 1),
@@ -307,7 +301,7 @@ fn texts_that_engines_look_for() {
 fn deleting_and_killing_twice() {
     need_root!();
     differs!(Crun | Youki, "other statuses");
-    let bundle = running();
+    let bundle = Bundle::sleeping();
     let id = bundle.id.as_str();
     bundle.call(&["kill", "--all", id, "9"]).ok();
     bundle.wait_status("stopped");

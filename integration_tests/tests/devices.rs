@@ -49,9 +49,8 @@ fn devices_ignore_the_callers_umask() {
     let mut bundle = Bundle::new(&["stat", "/dev/null", "/dev/shm", "/dev"]);
     bundle.managed_by(Manager::Files).write();
     let line = format!(
-        "umask 077; exec '{}' --root '{}' run -b '{}' {}",
-        integration_tests::runtime().display(),
-        bundle.state_root().display(),
+        "umask 077; exec {} run -b '{}' {}",
+        bundle.command_line(),
         bundle.path(),
         bundle.id
     );

@@ -7,12 +7,6 @@ use std::fs;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
-fn running() -> Bundle {
-    let bundle = Bundle::new(&["sleep", "1000"]);
-    bundle.up();
-    bundle
-}
-
 fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
@@ -67,7 +61,7 @@ fn pid_file_is_there_whole_or_not_at_all() {
 fn pid_file_of_a_detached_exec_is_absent_when_its_program_never_started() {
     need_root!();
     differs!(Runc | Crun | Youki, "older ones write it before");
-    let bundle = running();
+    let bundle = Bundle::sleeping();
     let file = bundle.dir().join("exec.pid");
     for program in ["nosuch", "/tmp", "/config.json"] {
         let path = file.to_string_lossy();

@@ -71,11 +71,6 @@ impl Drop for Stream {
     }
 }
 
-fn has(controller: &str) -> bool {
-    let cgroups = Cgroups::detect();
-    cgroups.is_v1(controller) || cgroups.is_v2(controller)
-}
-
 /// One `events --stats`, with the line end checked.
 #[track_caller]
 fn stats(bundle: &Bundle) -> Value {
@@ -115,11 +110,11 @@ fn stats_have_the_keys_of_runc_and_plausible_values() {
     assert_eq!(data["intel_rdt"], json!({}));
     assert!(data["network_interfaces"].is_null());
     assert!(data["hugetlb"].is_object());
-    if has("pids") {
+    if Cgroups::detect().has("pids") {
         assert!(number(data, "/pids/current") >= 1, "{event}");
         assert_eq!(number(data, "/pids/limit"), 42, "{event}");
     }
-    if has("memory") {
+    if Cgroups::detect().has("memory") {
         assert!(number(data, "/memory/usage/usage") > 0, "{event}");
         assert_eq!(number(data, "/memory/usage/limit"), 67_108_864, "{event}");
         // It may take the kernel two seconds to add them up.
@@ -128,7 +123,7 @@ fn stats_have_the_keys_of_runc_and_plausible_values() {
     if Cgroups::detect().is_v1("cpuset") {
         assert!(!data["cpuset"]["cpus"].as_array().is_none_or(Vec::is_empty), "{event}");
     }
-    if has("cpuacct") || Cgroups::detect().view() == View::V2 {
+    if Cgroups::detect().has("cpuacct") || Cgroups::detect().view() == View::V2 {
         let total = |event: &Value| number(event, "/data/cpu/usage/total");
         let before = total(&event);
         wait_until("processor time", || total(&stats(&bundle)) > before + 1_000_000);
@@ -203,7 +198,7 @@ fn a_stream_goes_on_until_the_container_stops() {
         assert_eq!(code, 0, "{flags:?}: {said}");
         assert_eq!(stream.count("oom"), 0, "{flags:?}");
         // Without a memory controller it warns.
-        assert!(said.is_empty() || !has("memory"), "{flags:?}: {said}");
+        assert!(said.is_empty() || !Cgroups::detect().has("memory"), "{flags:?}: {said}");
         bundle.delete();
     }
 }
@@ -239,7 +234,7 @@ fn nobody_reads_any_more() {
         drop(pipe);
         let (code, said) = stream.end();
         assert_eq!(code, 0, "{interval}: {said}");
-        assert!(said.is_empty() || !has("memory"), "{interval}: {said}");
+        assert!(said.is_empty() || !Cgroups::detect().has("memory"), "{interval}: {said}");
     }
     bundle.delete();
 }
@@ -247,7 +242,7 @@ fn nobody_reads_any_more() {
 #[test]
 fn lack_of_memory_is_told() {
     need_events!();
-    if !has("memory") {
+    if !Cgroups::detect().has("memory") {
         skip!("no memory controller");
     }
     differs!(Runc, "on v1 it goes on until the cgroup is gone");
@@ -276,7 +271,7 @@ fn lack_of_memory_is_told() {
 #[test]
 fn lack_of_memory_of_an_exec_does_not_end_the_stream() {
     need_events!();
-    if !has("memory") {
+    if !Cgroups::detect().has("memory") {
         skip!("no memory controller");
     }
     let mut bundle = Bundle::new(&["sleep", "100"]);

@@ -9,16 +9,10 @@ use std::io::Write;
 use std::process::Stdio;
 use std::time::Duration;
 
-fn running() -> Bundle {
-    let bundle = Bundle::new(&["sleep", "1000"]);
-    bundle.up();
-    bundle
-}
-
 #[test]
 fn output_and_status() {
     need_cgroups!();
-    let bundle = running();
+    let bundle = Bundle::sleeping();
     assert_eq!(bundle.exec(&["echo", "in"]).ok(), "in\n");
     for code in [1, 42, 255] {
         bundle.exec(&["exit", &code.to_string()]).exits(code);
@@ -31,7 +25,7 @@ fn output_and_status() {
 #[test]
 fn stdin_is_passed_through() {
     need_cgroups!();
-    let bundle = running();
+    let bundle = Bundle::sleeping();
     let path = bundle.dir().join("input");
     fs::write(&path, "from outside\n").expect("write");
     let file = fs::File::open(&path).expect("open");
@@ -53,7 +47,7 @@ fn stdin_is_passed_through() {
 #[test]
 fn all_namespaces_and_the_cgroup_are_joined() {
     need_cgroups!();
-    let bundle = running();
+    let bundle = Bundle::sleeping();
     let kinds = ["pid", "net", "mnt", "ipc", "uts", "user", "cgroup", "time"];
     let links: Vec<String> = kinds.iter().map(|k| format!("/proc/self/ns/{k}")).collect();
     let args: Vec<&str> =
@@ -97,7 +91,7 @@ fn flags_set_cwd_environment_user_and_groups() {
 #[test]
 fn capabilities_can_be_added() {
     need_cgroups!();
-    let bundle = running();
+    let bundle = Bundle::sleeping();
     let plain = bundle.exec(&["status", "CapBnd"]);
     let more =
         bundle.exec_with(&["--cap", "CAP_SYS_CHROOT", "--cap", "CAP_CHOWN"], &["status", "CapBnd"]);
@@ -123,7 +117,7 @@ fn no_new_privileges_by_flag() {
 #[test]
 fn detached_with_a_pid_file() {
     need_cgroups!();
-    let bundle = running();
+    let bundle = Bundle::sleeping();
     let pid_file = bundle.dir().join("exec.pid");
     let args = [
         "exec",
@@ -149,7 +143,7 @@ fn detached_with_a_pid_file() {
 #[test]
 fn pid_file_is_absent_when_nothing_was_started() {
     need_cgroups!();
-    let bundle = running();
+    let bundle = Bundle::sleeping();
     let pid_file = bundle.dir().join("exec.pid");
     let output =
         bundle.call(&["exec", "--pid-file", &pid_file.to_string_lossy(), &bundle.id, "x-none"]);
@@ -164,7 +158,7 @@ fn pid_file_is_absent_when_nothing_was_started() {
 fn errors_have_status_255() {
     need_cgroups!();
     differs!(Crun | Youki, "other statuses");
-    let bundle = running();
+    let bundle = Bundle::sleeping();
     bundle
         .call(&["exec", &bundle.id, "/no/such/program"])
         .exits(255)
@@ -197,7 +191,7 @@ fn needs_a_running_container() {
 #[test]
 fn paused_container_refuses_without_the_flag() {
     need_cgroups!();
-    let bundle = running();
+    let bundle = Bundle::sleeping();
     bundle.call(&["pause", &bundle.id]).ok();
     bundle.exec(&["true"]).fails_with(&["paused"]);
     bundle.call(&["resume", &bundle.id]).ok();
@@ -208,7 +202,7 @@ fn paused_container_refuses_without_the_flag() {
 #[test]
 fn terminal_through_a_console_socket() {
     need_cgroups!();
-    let bundle = running();
+    let bundle = Bundle::sleeping();
     let socket = ConsoleSocket::new(bundle.dir(), "exec.sock");
     bundle
         .call(&[
@@ -231,7 +225,7 @@ fn terminal_through_a_console_socket() {
 fn console_socket_without_terminal_is_refused() {
     need_cgroups!();
     differs!(Crun | Youki, "ignores it");
-    let bundle = running();
+    let bundle = Bundle::sleeping();
     bundle.call(&["exec", "--tty", "--detach", &bundle.id, "/runtimetest", "true"]).fails_with(&[]);
     let socket = ConsoleSocket::new(bundle.dir(), "exec.sock");
     bundle
@@ -251,7 +245,7 @@ fn console_socket_without_terminal_is_refused() {
 #[test]
 fn many_at_once() {
     need_cgroups!();
-    let bundle = running();
+    let bundle = Bundle::sleeping();
     std::thread::scope(|scope| {
         for number in 0..8 {
             let bundle_id = &bundle.id;
@@ -415,7 +409,7 @@ fn sub_cgroups_that_are_not_there() {
     need_root!();
     need_cgroups!();
     differs!(Crun | Youki, "has other words");
-    let bundle = running();
+    let bundle = Bundle::sleeping();
     let missing = bundle.exec_with(&["--cgroup", "nonexistent"], &["true"]);
     missing.exits(255).fails_with(&[" adding pid ", " to cgroups", "no such file or directory"]);
     bundle

@@ -6,11 +6,7 @@ use std::process::Command;
 /// Calls the runtime through sh, so that descriptors can be opened and closed as a caller might.
 fn through_shell(bundle: &Bundle, before: &str, verb: &str, after: &str) -> Output {
     bundle.write();
-    let line = format!(
-        "{before} exec '{}' --root '{}' {verb} {after}",
-        integration_tests::runtime().display(),
-        bundle.state_root().display()
-    );
+    let line = format!("{before} exec {} {verb} {after}", bundle.command_line());
     run(Command::new("sh").args(["-c", &line]).env("ONGGI_TEST_ID", &bundle.id))
 }
 

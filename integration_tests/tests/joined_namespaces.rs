@@ -18,15 +18,6 @@ const KINDS: [(&str, &str); 7] = [
     ("time", "time"),
 ];
 
-fn join(bundle: &mut Bundle, kind: &str, link: &str, pid: i32) {
-    without_namespace(&mut bundle.config, kind);
-    let path = format!("/proc/{pid}/ns/{link}");
-    bundle.push("/linux/namespaces", json!({ "type": kind, "path": path }));
-    if kind == "uts" {
-        bundle.unset("/hostname");
-    }
-}
-
 /// The container that holds the namespaces of a pod, as a pause container does.
 fn pod() -> Bundle {
     let mut pod = Bundle::new(&["sleep", "1000"]);
@@ -71,7 +62,7 @@ fn any_of_a_pods_namespaces_with_its_user_namespace() {
             order.reverse();
         }
         for (kind, link) in order {
-            join(&mut bundle, kind, link, pod.pid());
+            bundle.join(kind, link, pod.pid());
         }
         let want: Vec<String> =
             all.iter().map(|(_, link)| namespace_link(&pod.pid().to_string(), link)).collect();
@@ -93,7 +84,7 @@ fn a_mount_namespace_can_be_joined_with_all_the_others() {
     let link = namespace_link(&holder.pid().to_string(), "mnt");
     let mut bundle = Bundle::new(&["readlink", "/proc/self/ns/mnt"]);
     for (kind, name) in KINDS.into_iter().filter(|(kind, _)| *kind != "time") {
-        join(&mut bundle, kind, name, holder.pid());
+        bundle.join(kind, name, holder.pid());
     }
     bundle.set("/root/path", json!("/"));
     bundle.set("/mounts", json!([])).set("/root/readonly", json!(false));
@@ -113,7 +104,7 @@ fn mappings_beside_a_joined_user_namespace() {
     let with = |uid: &Value, gid: &Value| {
         let mut bundle = Bundle::new(&["id"]);
         bundle.own_rootfs(100_000);
-        join(&mut bundle, "user", "user", pod.pid());
+        bundle.join("user", "user", pod.pid());
         bundle.set("/linux/uidMappings", uid.clone()).set("/linux/gidMappings", gid.clone());
         bundle
     };
@@ -140,7 +131,7 @@ fn a_path_of_another_kind_is_refused() {
     for (at, (kind, _)) in all.iter().enumerate() {
         let (_, wrong) = all[(at + 1) % all.len()];
         let mut bundle = Bundle::new(&["true"]);
-        join(&mut bundle, kind, wrong, other.pid());
+        bundle.join(kind, wrong, other.pid());
         let output = bundle.run();
         assert!(output.code != 0 && output.stderr.contains("invalid argument"), "{kind}: {output}");
         bundle.assert_clean();
@@ -168,7 +159,7 @@ fn sysctls_of_a_joined_namespace_that_is_the_hosts() {
         let file = format!("/proc/sys/{}", name.replace('.', "/"));
         let before = std::fs::read_to_string(&file).expect("sysctl");
         let mut bundle = Bundle::new(&["true"]);
-        join(&mut bundle, kind, link, std::process::id().cast_signed());
+        bundle.join(kind, link, std::process::id().cast_signed());
         bundle.set("/linux/sysctl", json!({ name: "77" }));
         let words = [name, "not allowed in host", link];
         bundle.run().exits(1).fails_with(&words);
@@ -179,7 +170,7 @@ fn sysctls_of_a_joined_namespace_that_is_the_hosts() {
     let other = Bundle::new(&["sleep", "1000"]);
     other.up();
     let mut bundle = Bundle::new(&["cat", "/proc/sys/kernel/msgmax"]);
-    join(&mut bundle, "ipc", "ipc", other.pid());
+    bundle.join("ipc", "ipc", other.pid());
     bundle.set("/linux/sysctl", json!({ "kernel.msgmax": "4321" }));
     assert_eq!(bundle.run().ok(), "4321\n");
     other.delete();

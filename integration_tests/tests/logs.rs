@@ -1,6 +1,6 @@
 //! `--log journald:NAME` and `--log syslog:NAME`, with sockets of the test's own in the places of the daemons'.
 
-use integration_tests::{Bundle, Output, differs, need_root, run, runtime};
+use integration_tests::{Bundle, Output, differs, need_root, run};
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
@@ -11,9 +11,8 @@ fn call(bundle: &Bundle, args: &str) -> Output {
     let dir = bundle.path();
     let line = format!(
         "mount -t tmpfs tmpfs /run && mkdir -p /run/systemd && ln -s '{dir}/journal' /run/systemd/journal &&
-         mount -t tmpfs tmpfs /dev && ln -s '{dir}/log' /dev/log && exec '{}' --root '{}' {args}",
-        runtime().display(),
-        bundle.state_root().display(),
+         mount -t tmpfs tmpfs /dev && ln -s '{dir}/log' /dev/log && exec {} {args}",
+        bundle.command_line(),
     );
     run(Command::new("unshare").args(["--mount", "sh", "-c", &line]))
 }

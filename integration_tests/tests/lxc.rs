@@ -2,7 +2,7 @@
 
 use integration_tests::{
     Bundle, Cgroups, ConsoleSocket, Pty, busybox_bundle, copy_program, differs, need_root,
-    read_for, run, runtime, skip, wait_until,
+    read_for, run, skip, wait_until,
 };
 use serde_json::{Value, json};
 use std::fs;
@@ -119,11 +119,7 @@ fn prepare(bundle: &Bundle) {
             .ok();
     }
     fs::create_dir(dir.join("path")).expect("make a directory");
-    let script = format!(
-        "#!/bin/sh\nexec '{}' --root '{}' \"$@\"\n",
-        runtime().display(),
-        bundle.state_root().display()
-    );
+    let script = format!("#!/bin/sh\nexec {} \"$@\"\n", bundle.command_line());
     let wrapper = dir.join("path/onggi");
     fs::write(&wrapper, script).expect("write");
     fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("chmod");

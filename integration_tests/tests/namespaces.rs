@@ -9,17 +9,6 @@ use std::fs;
 const KINDS: &[(&str, &str)] =
     &[("pid", "pid"), ("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("cgroup", "cgroup")];
 
-/// Lets the bundle join this namespace of a process.
-fn join(bundle: &mut Bundle, kind: &str, link: &str, pid: i32) {
-    without_namespace(&mut bundle.config, kind);
-    let path = format!("/proc/{pid}/ns/{link}");
-    bundle.expect["joinedNamespaces"][kind] = json!(namespace_link(&pid.to_string(), link));
-    bundle.push("/linux/namespaces", json!({ "type": kind, "path": path }));
-    if kind == "uts" {
-        bundle.unset("/hostname");
-    }
-}
-
 fn other() -> Bundle {
     let mut other = Bundle::new(&["sleep", "1000"]);
     other.set("/hostname", json!("the-other"));
@@ -35,7 +24,7 @@ fn each_can_be_joined_alone() {
     let other = other();
     for (kind, link) in KINDS {
         let mut bundle = Bundle::check();
-        join(&mut bundle, kind, link, other.pid());
+        bundle.join(kind, link, other.pid());
         bundle.run_check();
     }
     other.delete();
@@ -47,11 +36,11 @@ fn all_can_be_joined_together() {
     let other = other();
     let mut bundle = Bundle::check();
     for (kind, link) in KINDS {
-        join(&mut bundle, kind, link, other.pid());
+        bundle.join(kind, link, other.pid());
     }
     bundle.run_check();
     let mut bundle = Bundle::new(&["hostname"]);
-    join(&mut bundle, "uts", "uts", other.pid());
+    bundle.join("uts", "uts", other.pid());
     assert!(bundle.run().ok().starts_with("the-other "));
     other.delete();
 }
@@ -63,8 +52,8 @@ fn every_pair_can_be_joined() {
     for (at, first) in KINDS.iter().enumerate() {
         for second in &KINDS[at + 1..] {
             let mut bundle = Bundle::check();
-            join(&mut bundle, first.0, first.1, other.pid());
-            join(&mut bundle, second.0, second.1, other.pid());
+            bundle.join(first.0, first.1, other.pid());
+            bundle.join(second.0, second.1, other.pid());
             bundle.run_check();
         }
     }
@@ -76,7 +65,7 @@ fn joined_pid_namespace_shows_the_others_processes() {
     need_root!();
     let other = other();
     let mut bundle = Bundle::new(&["all", "cat", "/proc/1/cmdline", "--", "sleep", "0"]);
-    join(&mut bundle, "pid", "pid", other.pid());
+    bundle.join("pid", "pid", other.pid());
     assert!(bundle.run().ok().contains("sleep\u{0}1000"));
     other.delete();
 }
@@ -87,7 +76,7 @@ fn processes_of_a_joined_pid_namespace_are_killed_by_delete() {
     differs!(Runc, "older ones leave the cgroup on v2");
     let other = other();
     let mut bundle = Bundle::new(&["fork-sleep", "100"]);
-    join(&mut bundle, "pid", "pid", other.pid());
+    bundle.join("pid", "pid", other.pid());
     bundle.up().wait_log("child");
     bundle.delete();
     assert_eq!(other.status(), "running");
@@ -105,7 +94,7 @@ fn joined_by_a_bound_file() {
     nix::mount::mount(Some(source.as_str()), &file, None::<&str>, flags, None::<&str>)
         .expect("bind the namespace");
     let mut bundle = Bundle::check();
-    join(&mut bundle, "network", "net", other.pid());
+    bundle.join("network", "net", other.pid());
     let last = bundle.config["linux"]["namespaces"].as_array().map_or(0, |l| l.len() - 1);
     bundle.set(&format!("/linux/namespaces/{last}/path"), json!(file.to_string_lossy()));
     bundle.run_check();
@@ -173,7 +162,7 @@ fn user_namespace_joined_by_path() {
     let mut bundle = Bundle::new(&["all", "id", "--", "readlink", "/proc/self/ns/user"]);
     bundle.own_rootfs(100_000);
     for (kind, link) in [("user", "user"), ("network", "net"), ("ipc", "ipc")] {
-        join(&mut bundle, kind, link, other.pid());
+        bundle.join(kind, link, other.pid());
     }
     let output = bundle.run();
     assert!(output.ok().contains("uid=0 gid=0"), "{output}");
@@ -300,7 +289,7 @@ fn time_namespace_of_a_user_namespace() {
     let mut bundle = Bundle::new(&["all", "cat", "/proc/self/timens_offsets", "--", "id"]);
     bundle.own_rootfs(100_000);
     for (kind, link) in [("user", "user"), ("time", "time"), ("network", "net")] {
-        join(&mut bundle, kind, link, other.pid());
+        bundle.join(kind, link, other.pid());
     }
     let output = bundle.run();
     let offsets: Vec<Vec<&str>> =
@@ -324,8 +313,8 @@ fn foreign_namespace_beside_a_joined_user_namespace() {
     let mut bundle = Bundle::new(&["readlink", "/proc/self/ns/user", "/proc/self/ns/uts"]);
     bundle.own_rootfs(100_000);
     bundle.unset("/hostname");
-    join(&mut bundle, "user", "user", owner.pid());
-    join(&mut bundle, "uts", "uts", foreign.pid());
+    bundle.join("user", "user", owner.pid());
+    bundle.join("uts", "uts", foreign.pid());
     let output = bundle.run();
     let want = [
         namespace_link(&owner.pid().to_string(), "user"),

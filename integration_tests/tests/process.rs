@@ -149,9 +149,8 @@ fn umask_default_is_022_whatever_the_caller_has() {
     let bundle = Bundle::new(&["umask"]);
     bundle.write();
     let line = format!(
-        "umask 077; exec '{}' --root '{}' run -b '{}' {}",
-        integration_tests::runtime().display(),
-        bundle.state_root().display(),
+        "umask 077; exec {} run -b '{}' {}",
+        bundle.command_line(),
         bundle.path(),
         bundle.id
     );

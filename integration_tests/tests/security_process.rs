@@ -183,9 +183,8 @@ fn exec_inherits_nothing_from_the_caller() {
     let bundle = Bundle::new(&["sleep", "100"]);
     bundle.up();
     let line = format!(
-        "umask 000; export CALLER_SECRET=1; exec 7</etc/hostname 9</; exec '{}' --root '{}' exec {} /runtimetest all fds -- umask -- env -- id -- keyring",
-        integration_tests::runtime().display(),
-        bundle.state_root().display(),
+        "umask 000; export CALLER_SECRET=1; exec 7</etc/hostname 9</; exec {} exec {} /runtimetest all fds -- umask -- env -- id -- keyring",
+        bundle.command_line(),
         bundle.id
     );
     let output = integration_tests::run(std::process::Command::new("sh").args(["-c", &line]));

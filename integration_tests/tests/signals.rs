@@ -1,15 +1,14 @@
 //! What a caller does with signals must not reach the container, nor disturb the runtime.
 
-use integration_tests::{Bundle, Output, need_root, run, runtime};
+use integration_tests::{Bundle, Output, need_root, run};
 use std::process::Command;
 
 /// Runs the bundle from a shell that has done `before`.
 fn run_after(before: &str, bundle: &Bundle) -> Output {
     bundle.write();
     let line = format!(
-        "{before} exec '{}' --root '{}' run --bundle '{}' {} </dev/null",
-        runtime().display(),
-        bundle.state_root().display(),
+        "{before} exec {} run --bundle '{}' {} </dev/null",
+        bundle.command_line(),
         bundle.path(),
         bundle.id
     );

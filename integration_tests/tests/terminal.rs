@@ -1,6 +1,6 @@
 //! Terminals: through a console socket, and in the foreground.
 
-use integration_tests::{Bundle, ConsoleSocket, Pty, differs, need_root, read_for, run, runtime};
+use integration_tests::{Bundle, ConsoleSocket, Pty, differs, need_root, read_for, run};
 use serde_json::json;
 use std::io::Write;
 use std::time::Duration;
@@ -179,9 +179,8 @@ fn input_that_nobody_reads_does_not_hold_up_the_end() {
     bundle.set("/process/terminal", json!(true));
     bundle.write();
     let line = format!(
-        "head -c 300000 /dev/zero | tr '\\0' 'y' | timeout 10 '{}' --root '{}' run --bundle '{}' {} >/dev/null",
-        runtime().display(),
-        bundle.state_root().display(),
+        "head -c 300000 /dev/zero | tr '\\0' 'y' | timeout 10 {} run --bundle '{}' {} >/dev/null",
+        bundle.command_line(),
         bundle.path(),
         bundle.id
     );

@@ -16,11 +16,6 @@ fn read(bundle: &Bundle, controller: &str, v1: &str, v2: &str) -> String {
     Cgroups::detect().read(controller, &bundle.cgroup(), v1, v2).unwrap_or_default()
 }
 
-fn has(controller: &str) -> bool {
-    let cgroups = Cgroups::detect();
-    cgroups.is_v1(controller) || cgroups.is_v2(controller)
-}
-
 fn with_stdin(bundle: &Bundle, text: &str, flags: &[&str]) -> Output {
     let path = bundle.dir().join("resources.json");
     std::fs::write(&path, text).expect("write");
@@ -79,7 +74,7 @@ fn nothing_to_change_is_no_error() {
 #[test]
 fn a_document_alone_counts() {
     need_cgroups!();
-    if !has("pids") {
+    if !Cgroups::detect().has("pids") {
         skip!("no pids controller");
     }
     let bundle = Bundle::new(&["sleep", "100"]);
@@ -98,7 +93,7 @@ fn a_document_alone_counts() {
 #[test]
 fn all_flags_at_once() {
     need_cgroups!();
-    if !["pids", "memory", "cpu"].into_iter().all(has) {
+    if !["pids", "memory", "cpu"].into_iter().all(|name| Cgroups::detect().has(name)) {
         skip!("no pids, memory and cpu controllers");
     }
     let bundle = Bundle::new(&["sleep", "100"]);
@@ -122,7 +117,7 @@ fn all_flags_at_once() {
 fn one_bad_value_keeps_them_all() {
     need_cgroups!();
     differs!(Runc | Crun | Youki, "what is set before the bad value stays, or part of it");
-    if !["pids", "cpu"].into_iter().all(has) {
+    if !["pids", "cpu"].into_iter().all(|name| Cgroups::detect().has(name)) {
         skip!("no pids and cpu controllers");
     }
     let mut bundle = Bundle::new(&["sleep", "100"]);
@@ -200,7 +195,7 @@ fn not_before_it_is_created() {
 #[test]
 fn several_at_once() {
     need_root!();
-    if !has("memory") {
+    if !Cgroups::detect().has("memory") {
         skip!("no memory controller");
     }
     differs!(Runc | Crun | Youki, "only we remember device rules");
@@ -243,7 +238,7 @@ fn several_at_once() {
 #[test]
 fn memory_below_the_use() {
     need_cgroups!();
-    if !has("memory") {
+    if !Cgroups::detect().has("memory") {
         skip!("no memory controller");
     }
     let bundle = Bundle::new(&["hold", "40", "100"]);

@@ -20,6 +20,7 @@ pub mod plan;
 mod rdt;
 pub mod seal;
 pub mod spec;
+pub mod spelling;
 mod state;
 mod sync;
 

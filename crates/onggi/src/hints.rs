@@ -1,6 +1,7 @@
 //! What a person may want to do about a failure. Shown on a terminal only, never in a log.
 
 use libcontainer::lifecycle;
+use libcontainer::spelling::distance;
 
 use crate::globals::Session;
 
@@ -138,26 +139,6 @@ fn nearest<'a>(word: &str, ids: &'a [String]) -> Option<&'a str> {
     (best.0 > 0 && best.0 <= most).then_some(best.1.as_str())
 }
 
-/// How many letters have to be put in, taken out or changed.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (line, letter) in a.chars().enumerate() {
-        let mut corner = line;
-        let mut left = line + 1;
-        for (place, other) in row.iter_mut().skip(1).zip(&b) {
-            let change = corner + usize::from(letter != *other);
-            corner = *place;
-            left = change.min(*place + 1).min(left + 1);
-            *place = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = line + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
-}
-
 fn not_root(_: &Case<'_>) -> Option<String> {
     let text = "you are not root: \"onggi spec --rootless\" writes a config.json for a normal user";
     (!nix::unistd::geteuid().is_root()).then(|| text.to_owned())
@@ -166,22 +147,6 @@ fn not_root(_: &Case<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances() {
-        for (a, b, want) in [
-            ("", "", 0),
-            ("", "abc", 3),
-            ("abc", "", 3),
-            ("kitten", "sitting", 3),
-            ("web1", "web2", 1),
-            ("ab", "ba", 2),
-            ("flaw", "lawn", 2),
-        ] {
-            assert_eq!(distance(a, b), want, "{a} {b}");
-            assert_eq!(distance(b, a), want, "{b} {a}");
-        }
-    }
 
     #[test]
     fn the_most_alike() {

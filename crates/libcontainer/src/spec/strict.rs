@@ -9,6 +9,7 @@ use super::Part;
 use super::duplicates::duplicates;
 use super::mend;
 use crate::plan::fields::{Fate, SECTIONS, Section};
+use crate::spelling::distance;
 
 /// Each finding as `pointer: text`, in the order of the document's pointers; nothing for a text that is no JSON, which
 /// is for the parser to say.
@@ -132,7 +133,7 @@ impl Findings {
 fn unknown(section: &Section, name: &str) -> String {
     let distances = section.fields.iter().map(|(known, _)| match shortens(name, known) {
         true => (1, *known),
-        false => (distance(name, known), *known),
+        false => (distance(&name.to_lowercase(), &known.to_lowercase()), *known),
     });
     // A third of the letters may differ: more is another word.
     let near = distances.min().filter(|(distance, _)| distance * 3 <= name.chars().count().max(3));
@@ -155,25 +156,6 @@ fn shortens(name: &str, known: &str) -> bool {
     name.len() >= 3
         && name.chars().next() == known.chars().next()
         && name.chars().all(|letter| letters.any(|other| other == letter))
-}
-
-/// How many letters have to be put in, taken out or exchanged; their case does not count.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (index, letter) in a.to_lowercase().chars().enumerate() {
-        let mut corner = index;
-        let mut left = index + 1;
-        let mut next = vec![left];
-        for (other, above) in b.iter().zip(row.iter().skip(1)) {
-            let cost = if *other == letter { corner } else { 1 + corner.min(left).min(*above) };
-            corner = *above;
-            left = cost;
-            next.push(cost);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 fn console_without_terminal(process: &Value) -> Option<(String, String)> {
@@ -215,21 +197,6 @@ fn unknown_syscall(name: &Value) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances() {
-        for (a, b, want) in [
-            ("", "abc", 3),
-            ("limit", "limit", 0),
-            ("limt", "limit", 1),
-            ("noNewPrivilges", "noNewPrivileges", 1),
-            ("ReadOnly", "readonly", 0),
-            ("shares", "share", 1),
-            ("kitten", "sitting", 3),
-        ] {
-            assert_eq!((distance(a, b), distance(b, a)), (want, want), "{a} {b}");
-        }
-    }
 
     #[test]
     fn guesses() {
