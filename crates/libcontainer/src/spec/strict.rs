@@ -25,7 +25,11 @@ pub(super) fn findings(text: &[u8], part: Part) -> Vec<String> {
     mend::mend(&mut mended, part, &mut Vec::new());
     found.differences(&document, &mended, String::new());
     found.0.sort_by(|a, b| a.0.cmp(&b.0));
-    found.0.into_iter().map(|(pointer, text)| format!("{pointer}: {text}")).collect()
+    let line = |(pointer, text): (String, String)| match pointer.as_str() {
+        "" => format!("the document {text}"),
+        pointer => format!("{pointer}: {text}"),
+    };
+    found.0.into_iter().map(line).collect()
 }
 
 /// Pointers, each with what is to be said of the place.
@@ -70,6 +74,10 @@ impl Findings {
         }
         match value {
             Value::Object(map) => self.members(map, at, &pointer),
+            // The parser takes a list as the members in their order.
+            Value::Array(_) if Section::find(at).is_some() => {
+                self.add(pointer, "is a list, where the specification has an object");
+            }
             Value::Array(list) => {
                 for (index, item) in list.iter().enumerate() {
                     self.walk(item, &format!("{at}/[]"), format!("{pointer}/{index}"));
