@@ -88,6 +88,11 @@ const ADVICE: &[Advice] = &[
     Advice { args: &["exec", "-t", "-d", "ID", "x"], hint: "without a console socket" },
     Advice { args: &["delete", "ID"], hint: "\"onggi delete --force ID\" does both" },
     Advice { args: &["kill", "ID", "SIGNONE"], hint: "a name such as KILL" },
+    Advice { args: &["state", "a/b"], hint: "letters, digits and" },
+    Advice { args: &["list", "--format", "xml"], hint: "\"table\" or \"json\"" },
+    Advice { args: &["mounts", "add", "ID", "DIR/mounts.json"], hint: "root.readonly" },
+    Advice { args: &["strat", "ID"], hint: "there is a command \"start\"" },
+    Advice { args: &["frobnicate"], hint: "lists the commands" },
     Advice { args: &["run", "-f", "limit.json", "-b", "DIR", "other"], hint: "take the limit out" },
 ];
 
@@ -106,6 +111,7 @@ fn hints_are_for_terminals() {
     config = right;
     config["linux"]["resources"]["rdma"] = json!({ "nosuch": { "hcaHandles": 1 } });
     variant("limit.json", &config);
+    variant("mounts.json", &json!([{ "destination": "/not/there", "type": "tmpfs" }]));
     let path = bundle.path();
     for Advice { args, hint } in ADVICE {
         let args: Vec<String> =

@@ -3,6 +3,7 @@
 use libcontainer::lifecycle;
 use libcontainer::spelling::distance;
 
+use crate::commands;
 use crate::globals::Session;
 
 /// A failure whose text holds all of `signs`, and what helps then.
@@ -38,6 +39,20 @@ const HINTS: &[Hint] = &[
         signs: &["container with given ID already exists"],
         help: Help::Text(
             "\"onggi list\" shows it; \"onggi delete ID\" removes it once it has stopped",
+        ),
+    },
+    Hint {
+        signs: &["invalid container id format"],
+        help: Help::Text("an id is made of letters, digits and \"_+.-\""),
+    },
+    Hint {
+        signs: &["invalid format option"],
+        help: Help::Text("--format takes \"table\" or \"json\""),
+    },
+    Hint {
+        signs: &["create mount point", "read-only file system"],
+        help: Help::Text(
+            "root.readonly of config.json is true: what is mounted later needs a place that is there",
         ),
     },
     Hint {
@@ -123,20 +138,28 @@ fn near_ids(case: &Case<'_>) -> Option<String> {
     if ids.is_empty() {
         return Some(format!("there are no containers below {root}; --root names another place"));
     }
-    let near = case.words.iter().find_map(|word| nearest(word, &ids));
+    let near = case.words.iter().find_map(|word| nearest(word, ids.iter().map(String::as_str)));
     Some(match near {
         Some(id) => format!("there is one called {id:?}"),
         None => format!("\"onggi list\" shows the {} below {root}", ids.len()),
     })
 }
 
-/// The most alike of `ids`, if it is alike enough.
-fn nearest<'a>(word: &str, ids: &'a [String]) -> Option<&'a str> {
+/// The most alike of `known`, if it is alike enough.
+fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let most = word.len() / 3 + 1;
-    let begins = |id: &str| word.len() >= 3 && id.starts_with(word);
-    let rated = ids.iter().map(|id| (if begins(id) { 1 } else { distance(word, id) }, id));
-    let best = rated.min_by_key(|(distance, _)| *distance)?;
-    (best.0 > 0 && best.0 <= most).then_some(best.1.as_str())
+    let begins = |name: &str| word.len() >= 3 && name.starts_with(word);
+    let rate = |name: &'a str| (if begins(name) { 1 } else { distance(word, name) }, name);
+    let best = known.into_iter().map(rate).min_by_key(|(distance, _)| *distance)?;
+    (best.0 > 0 && best.0 <= most).then_some(best.1)
+}
+
+/// What may have been meant by the name of a command that does not exist.
+pub(crate) fn for_verb(name: &str) -> String {
+    match nearest(name, commands::VERBS.iter().map(|verb| verb.name)) {
+        Some(verb) => format!("there is a command {verb:?}; \"onggi --help\" lists all"),
+        None => "\"onggi --help\" lists the commands".into(),
+    }
 }
 
 fn not_root(_: &Case<'_>) -> Option<String> {
@@ -150,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_most_alike() {
-        let ids = ["web-1", "db", "0123456789abcdef"].map(String::from);
+        let ids = ["web-1", "db", "0123456789abcdef"];
         for (word, want) in [
             ("web-2", Some("web-1")),
             ("wbe-1", Some("web-1")),
@@ -159,7 +182,7 @@ mod tests {
             ("mail", None),
             ("x", None),
         ] {
-            assert_eq!(nearest(word, &ids), want, "{word}");
+            assert_eq!(nearest(word, ids), want, "{word}");
         }
     }
 }

@@ -127,8 +127,12 @@ fn advise(session: &Session, words: &[OsString], error: &Error) {
     }
     let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     if let Some(hint) = hints::find(session, &words, &error.to_string()) {
-        session.log.hint(&format!("hint: {hint}"));
+        show_hint(&session.log, &hint);
     }
+}
+
+fn show_hint(log: &Log, hint: &str) {
+    log.hint(&format!("hint: {}", version::by_name(hint)));
 }
 
 /// `onggi help [VERB]`
@@ -143,7 +147,11 @@ fn help_on(words: &[OsString], log: &Log) -> i32 {
 }
 
 fn no_such_verb(name: &OsString, log: &Log) -> i32 {
-    log.error(&format!("No help topic for '{}'", name.to_string_lossy()));
+    let name = name.to_string_lossy();
+    log.error(&format!("No help topic for '{name}'"));
+    if log.is_read_by_people() {
+        show_hint(log, &hints::for_verb(&name));
+    }
     NO_SUCH_VERB
 }
 

@@ -14,7 +14,7 @@ pub(super) const VERB: Verb = Verb {
     about: "execute another process inside a container",
     usage: "<container-id> <command> [arguments...]",
     details: "Flags end at the container id; what follows is the command with its arguments. Exits\n\
-              with the status of the process, 128 and the number of the signal that ended it, or 255\n\
+              with the status of the process, 128 plus the number of the signal that ended it, or 255\n\
               when it could not be run. With --process the command comes from a file.\n\
               \n\
               \x20   # onggi exec -t mycontainer sh -l",

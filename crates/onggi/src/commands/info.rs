@@ -38,6 +38,9 @@ fn lines(info: &HostInfo) -> Result<String> {
                 let items: Vec<&str> = items.iter().filter_map(|item| item.as_str()).collect();
                 items.join(" ")
             }
+            serde_json::Value::Number(bytes) if name == "memory" => {
+                format!("{} MiB", bytes.as_u64().unwrap_or_default() >> 20)
+            }
             other => other.to_string(),
         };
         format!("{}\n", format!("{:<20}{}", format!("{name}:"), log::escape(&text)).trim_end())

@@ -10,8 +10,8 @@ pub(super) const VERB: Verb = Verb {
     about: "add mounts to a running container, or remove them",
     usage: "add|remove <container-id> <file>",
     details: "The file (- for standard input) holds a list of mounts as config.json has them. Sources of bind\n\
-              mounts are the host's; without root there are none, but file systems. Either all are made or\n\
-              none. Of mounts that are to be removed only the destination counts.\n\
+              mounts are the host's; without root only file systems can be added. Either all are made or none.\n\
+              Of mounts that are to be removed only the destination counts.\n\
               \n\
               \x20   # echo '[{\"destination\": \"/data\", \"type\": \"tmpfs\"}]' | onggi mounts add mycontainer -",
     enters_container: true,

@@ -9,7 +9,7 @@ use super::{PLAIN, Verb, shared};
 pub(super) const VERB: Verb = Verb {
     name: "run",
     about: "create a container, start it and wait for its end",
-    details: "Exits with the status of the container's process, or 128 and the number of the signal\n\
+    details: "Exits with the status of the container's process, or 128 plus the number of the signal\n\
               that ended it. With --detach it returns as soon as the process runs.",
     arguments,
     run: |session, matches| {

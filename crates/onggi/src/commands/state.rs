@@ -10,21 +10,22 @@ use crate::{log, output};
 
 pub(super) const VERB: Verb = Verb {
     name: "state",
-    about: "output the state of containers as JSON",
+    about: "show the state of containers",
     usage: "<container-id>...",
-    details: "One container is an object, several are a list of those that exist, in the order asked for;\n\
-              one that does not exist is a failure all the same. On a terminal they are shown as text,\n\
-              unless --format json says otherwise.",
+    details: "As JSON, one container is an object, several are a list of those that exist, in the order\n\
+              asked for; one that does not exist is a failure all the same. On a terminal they are shown\n\
+              as text, unless --format json says otherwise.",
     arguments,
     run,
     ..PLAIN
 };
 
 fn arguments(command: Command) -> Command {
-    let format = shared::text("format", "FORMAT", "json, or text for people").short('f');
+    let format =
+        shared::text("format", "FORMAT", "json, or text (default on a terminal)").short('f');
     command
         .arg(Arg::new("ids").required(true).num_args(1..).action(ArgAction::Append))
-        .arg(format.value_parser(["json", "text"]))
+        .arg(format.value_parser(["json", "text"]).hide_possible_values(true))
 }
 
 fn run(session: &Session, matches: &ArgMatches) -> Result<i32> {

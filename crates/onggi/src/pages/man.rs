@@ -17,7 +17,7 @@ const SECTIONS: &[(&str, &str)] = &[
     (
         "EXIT STATUS",
         "0, or 1 for a failure; 3 for an unknown command. \"run\", \"exec\" and \"wait\" exit with the status of the \
-         process, 128 and the number of the signal that ended it, or, when \"exec\" or \"wait\" itself fails, 255.",
+         process, 128 plus the number of the signal that ended it, or, when \"exec\" or \"wait\" itself fails, 255.",
     ),
     (
         "FILES",
