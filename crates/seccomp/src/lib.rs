@@ -1,6 +1,6 @@
 //! Compiles the seccomp section of the OCI runtime-spec to a classic BPF program.
 //!
-//! [`compile`] is pure: a [`Profile`] in, a [`Program`] out, no syscalls. The verdicts are those that runc gives by way
+//! [`compile()`] is pure: a [`Profile`] in, a [`Program`] out, no syscalls. The verdicts are those that runc gives by way
 //! of libseccomp, its ENOSYS answer for syscalls newer than the profile included. The tests compare both on many
 //! profiles; docs/testing.md has the table of differences.
 //!

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Call, ENOSYS, KILL_THREAD, value_of, verdict};
+use common::{Call, ENOSYS, KILL_THREAD, OPS, holds, value_of, verdict};
 use proptest::prelude::*;
 use seccomp::{Action, Arch, ArgCondition, Op, Profile, Rule, compile};
 
@@ -16,21 +16,6 @@ fn name(arch: Arch, number: u32) -> Option<&'static str> {
         Arch::Aarch64 => syscalls::aarch64::Sysno::new(number).map(|found| found.name()),
         Arch::Arm => syscalls::arm::Sysno::new(number).map(|found| found.name()),
         _ => panic!("{arch:?}"),
-    }
-}
-
-fn holds(condition: &ArgCondition, args: &[u64; 6], wide: bool) -> bool {
-    let cut = |value: u64| if wide { value } else { value & 0xffff_ffff };
-    let arg = cut(args[usize::from(condition.index)]);
-    let (one, two) = (cut(condition.value), cut(condition.value_two));
-    match condition.op {
-        Op::NotEqual => arg != one,
-        Op::Less => arg < one,
-        Op::LessOrEqual => arg <= one,
-        Op::Equal => arg == one,
-        Op::GreaterOrEqual => arg >= one,
-        Op::Greater => arg > one,
-        Op::MaskedEqual => arg & one == two & one,
     }
 }
 
@@ -77,16 +62,6 @@ fn reference(profile: &Profile, native: Arch, arch: Arch, call: &Call) -> u32 {
     let rule = plain.or_else(|| rules.iter().find(conditional));
     value_of(rule.map_or(profile.default_action, |rule| rule.action))
 }
-
-const OPS: [Op; 7] = [
-    Op::NotEqual,
-    Op::Less,
-    Op::LessOrEqual,
-    Op::Equal,
-    Op::GreaterOrEqual,
-    Op::Greater,
-    Op::MaskedEqual,
-];
 
 fn action() -> impl Strategy<Value = Action> {
     prop_oneof![

@@ -21,7 +21,7 @@ use crate::rdt::Group;
 use crate::spec;
 use crate::state::{FORMAT, InitProcess, State, StateDir, device_digest};
 
-/// Creates a container: all is set up, and its process waits for [`super::start`].
+/// Creates a container: all is set up, and its process waits for [`super::start()`].
 ///
 /// # Errors
 /// What is wrong with the bundle or could not be done; nothing is left behind then.

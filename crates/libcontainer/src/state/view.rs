@@ -45,7 +45,7 @@ pub struct StateView {
     pub id: String,
     /// First process, 0 when stopped.
     pub pid: i32,
-    /// See [`Status`].
+    /// `creating`, `created`, `running`, `paused` or `stopped`.
     pub status: String,
     /// Absolute path of the bundle.
     pub bundle: String,

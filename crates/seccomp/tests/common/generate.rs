@@ -5,7 +5,7 @@ use libseccomp::ScmpSyscall;
 use seccomp::{Action, Arch, ArgCondition, Op, Profile, Rule, syscall_number};
 
 use super::library::{agree, known_archs, their_number, theirs};
-use super::{Call, token};
+use super::{Call, OPS, token};
 
 /// Numbers by Marsaglia's xorshift64*; the same for the same seed.
 pub struct Random(u64);
@@ -37,16 +37,6 @@ impl Random {
         self.below(times) == 0
     }
 }
-
-const OPS: [Op; 7] = [
-    Op::NotEqual,
-    Op::Less,
-    Op::LessOrEqual,
-    Op::Equal,
-    Op::GreaterOrEqual,
-    Op::Greater,
-    Op::MaskedEqual,
-];
 
 /// Names that meet on a multiplexer, or are spelled alike elsewhere.
 const SPECIAL: [&str; 12] = [

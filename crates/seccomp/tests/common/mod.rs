@@ -13,10 +13,18 @@ pub mod plain;
 #[cfg(target_env = "gnu")]
 pub mod pseudo;
 
-use seccomp::{
-    Action, Arch, ArgCondition, Flag, Insn, MAX_INSTRUCTIONS, Op, Profile, Rule, action_from_name,
-};
+use seccomp::{Action, Arch, ArgCondition, Flag, Insn, MAX_INSTRUCTIONS, Op, Profile, Rule};
 use serde_json::Value;
+
+pub const OPS: [Op; 7] = [
+    Op::NotEqual,
+    Op::Less,
+    Op::LessOrEqual,
+    Op::Equal,
+    Op::GreaterOrEqual,
+    Op::Greater,
+    Op::MaskedEqual,
+];
 
 pub const ALLOW: u32 = 0x7fff_0000;
 pub const LOG: u32 = 0x7ffc_0000;
@@ -106,6 +114,26 @@ pub fn wide(arch: Arch) -> bool {
     token(arch) & 0x8000_0000 != 0 && !narrow
 }
 
+/// What of a value is compared.
+pub fn cut(value: u64, wide: bool) -> u64 {
+    if wide { value } else { value & 0xffff_ffff }
+}
+
+/// A condition read plainly.
+pub fn holds(condition: &ArgCondition, args: &[u64; 6], wide: bool) -> bool {
+    let arg = cut(args[usize::from(condition.index)], wide);
+    let (one, two) = (cut(condition.value, wide), cut(condition.value_two, wide));
+    match condition.op {
+        Op::NotEqual => arg != one,
+        Op::Less => arg < one,
+        Op::LessOrEqual => arg <= one,
+        Op::Equal => arg == one,
+        Op::GreaterOrEqual => arg >= one,
+        Op::Greater => arg > one,
+        Op::MaskedEqual => arg & one == two & one,
+    }
+}
+
 /// The verdict of a filter, and how many instructions it took. As strict as the kernel's checker.
 pub fn run(program: &[Insn], call: &Call) -> (u32, usize) {
     assert!(!program.is_empty() && program.len() <= MAX_INSTRUCTIONS);
@@ -138,9 +166,14 @@ pub fn verdict(program: &[Insn], call: &Call) -> u32 {
 pub fn profile(json: &str) -> Profile {
     let json: Value = serde_json::from_str(json).unwrap();
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let number = |value: &Value| value.as_u64().map(|number| u32::try_from(number).unwrap());
+    let number = |value: &Value| value.as_u64().map(|number| u16::try_from(number).unwrap());
     let action = |value: &Value, name: &str, errno: &str| {
-        action_from_name(value[name].as_str().unwrap(), number(&value[errno])).unwrap()
+        let action = Action::from_name(value[name].as_str().unwrap()).unwrap();
+        match (action, number(&value[errno])) {
+            (Action::Errno(_), Some(errno)) => Action::Errno(errno),
+            (Action::Trace(_), Some(message)) => Action::Trace(message),
+            (action, _) => action,
+        }
     };
     Profile {
         default_action: action(&json, "defaultAction", "defaultErrnoRet"),

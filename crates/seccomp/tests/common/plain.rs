@@ -6,7 +6,7 @@
 use seccomp::{Action, Arch, ArgCondition, Op, Profile, Rule};
 
 use super::library::{multiplexer, their_number};
-use super::{Call, ENOSYS, KILL_THREAD, token, value_of};
+use super::{Call, ENOSYS, KILL_THREAD, cut, holds, token, value_of};
 
 const X32_BIT: u32 = 0x4000_0000;
 
@@ -155,25 +155,7 @@ fn alternatives(rule: &Rule) -> Vec<Vec<ArgCondition>> {
     }
 }
 
-fn cut(value: u64, wide: bool) -> u64 {
-    if wide { value } else { value & 0xffff_ffff }
-}
-
 /// A mask of nothing.
 fn always(condition: &ArgCondition, wide: bool) -> bool {
     condition.op == Op::MaskedEqual && cut(condition.value, wide) == 0
-}
-
-pub fn holds(condition: &ArgCondition, args: &[u64; 6], wide: bool) -> bool {
-    let arg = cut(args[usize::from(condition.index)], wide);
-    let (one, two) = (cut(condition.value, wide), cut(condition.value_two, wide));
-    match condition.op {
-        Op::NotEqual => arg != one,
-        Op::Less => arg < one,
-        Op::LessOrEqual => arg <= one,
-        Op::Equal => arg == one,
-        Op::GreaterOrEqual => arg >= one,
-        Op::Greater => arg > one,
-        Op::MaskedEqual => arg & one == two & one,
-    }
 }
