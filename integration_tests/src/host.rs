@@ -95,6 +95,16 @@ pub fn namespace_link(pid: &str, kind: &str) -> String {
         .unwrap_or_default()
 }
 
+/// Whether the kernel runs SELinux.
+pub fn selinux_runs() -> bool {
+    Path::new("/sys/fs/selinux/enforce").exists()
+}
+
+/// Whether the kernel runs AppArmor.
+pub fn apparmor_runs() -> bool {
+    fs::read("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text.starts_with(b"Y"))
+}
+
 /// Serial number of the caller's session keyring, when there is one.
 pub fn host_keyring() -> Option<i64> {
     run(Command::new(runtimetest()).arg("keyring")).stdout.trim().parse().ok()

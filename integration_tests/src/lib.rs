@@ -27,8 +27,8 @@ pub use cgroups::{Cgroups, View};
 pub use config::{CONTAINER_PATH, default_config, mount, without_namespace};
 pub use console::{ConsoleSocket, Pty, read_for};
 pub use host::{
-    Canary, Peer, busybox, capability_mask, has_root, host_keyring, namespace_link, peer,
-    record_skip, runtime, runtimetest,
+    Canary, Peer, apparmor_runs, busybox, capability_mask, has_root, host_keyring, namespace_link,
+    peer, record_skip, runtime, runtimetest, selinux_runs,
 };
 pub use host_mount::HostMount;
 pub use manager::{

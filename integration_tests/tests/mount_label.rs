@@ -1,8 +1,7 @@
 //! `linux.mountLabel`.
 
-use integration_tests::{Bundle, mount, need_root};
+use integration_tests::{Bundle, mount, need_root, selinux_runs};
 use serde_json::json;
-use std::path::Path;
 
 const LABEL: &str = "system_u:object_r:container_file_t:s0:c1,c2";
 
@@ -11,7 +10,7 @@ const LABEL: &str = "system_u:object_r:container_file_t:s0:c1,c2";
 #[test]
 fn is_that_of_new_file_systems_where_selinux_runs() {
     need_root!();
-    let runs = Path::new("/sys/fs/selinux/enforce").exists();
+    let runs = selinux_runs();
     let mut bundle = Bundle::new(&["cat", "/proc/self/mountinfo"]);
     bundle.set("/root/readonly", json!(false)).set("/linux/mountLabel", json!(LABEL));
     bundle.push("/mounts", mount("/scratch", "tmpfs", "tmpfs", &["size=64k"]));

@@ -1,9 +1,8 @@
 //! Labels of SELinux and AppArmor, on kernels that run one of them (see integration_tests/hosts).
 
-use integration_tests::{Bundle, differs, need_root, run, skip};
+use integration_tests::{Bundle, apparmor_runs, differs, need_root, run, selinux_runs, skip};
 use serde_json::json;
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 /// Labels for containers: those of the test hosts' policy, and of distributions.
@@ -12,7 +11,7 @@ const LABELS: [&str; 2] = ["onggi_u:onggi_r:onggi_box_t", "system_u:system_r:con
 /// The first label that the policy in force knows.
 fn label() -> Option<&'static str> {
     let known = |label: &&str| fs::write("/sys/fs/selinux/context", label.as_bytes()).is_ok();
-    Path::new("/sys/fs/selinux/enforce").exists().then(|| LABELS.into_iter().find(known))?
+    selinux_runs().then(|| LABELS.into_iter().find(known))?
 }
 
 /// What a file of /proc/PID/attr said, without the NUL or the line end behind it.
@@ -67,8 +66,7 @@ struct Profile(String);
 impl Profile {
     /// `None` where AppArmor does not run, or has no parser.
     fn load(bundle: &Bundle) -> Option<Self> {
-        let enabled = fs::read("/sys/module/apparmor/parameters/enabled").unwrap_or_default();
-        if !enabled.starts_with(b"Y") {
+        if !apparmor_runs() {
             return None;
         }
         let profile = Self(bundle.id.clone());
@@ -129,9 +127,7 @@ fn apparmor_profile_of_program_and_exec() {
 fn labels_for_modules_that_do_not_run() {
     need_root!();
     differs!(Runc | Youki, "refuses one or the other");
-    let enabled = fs::read("/sys/module/apparmor/parameters/enabled").unwrap_or_default();
-    let apparmor = enabled.starts_with(b"Y");
-    let selinux = Path::new("/sys/fs/selinux/enforce").exists();
+    let (apparmor, selinux) = (apparmor_runs(), selinux_runs());
     let mut bundle = Bundle::new(&["echo", "ran"]);
     if !apparmor {
         bundle.set("/process/apparmorProfile", json!("docker-default"));

@@ -3,7 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
-use integration_tests::{Bundle, Cgroups, Output, Peer, Pty, need_root, peer, read_for, skip};
+use integration_tests::{
+    Bundle, Cgroups, Output, Peer, Pty, apparmor_runs, need_root, peer, read_for, selinux_runs,
+    skip,
+};
 use serde_json::{Value, json};
 
 macro_rules! need_onggi {
@@ -188,9 +191,7 @@ fn what_is_applied_as_written_runs() {
 fn labels_of_absent_modules_are_refused() {
     need_onggi!();
     let mut bundle = Bundle::new(&["echo", "fine"]);
-    let has_apparmor = fs::read("/sys/module/apparmor/parameters/enabled")
-        .is_ok_and(|text| text.starts_with(b"Y"));
-    let has_selinux = fs::metadata("/sys/fs/selinux/enforce").is_ok();
+    let (has_apparmor, has_selinux) = (apparmor_runs(), selinux_runs());
     if has_apparmor && has_selinux {
         skip!("this kernel runs AppArmor and SELinux");
     }

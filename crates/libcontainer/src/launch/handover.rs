@@ -27,15 +27,20 @@ const AGENT_PATIENCE: Duration = Duration::from_secs(10);
 /// One that nobody listens at yet is waited for a moment: whoever starts the listener and the runtime one
 /// right after the other has got used to slow runtimes.
 pub(super) fn connect_console(path: &Path) -> Result<OwnedFd> {
-    let end = Instant::now() + CONSOLE_PATIENCE;
+    connect(path, CONSOLE_PATIENCE, &[Errno::ENOENT, Errno::ECONNREFUSED, Errno::EAGAIN])
+        .map_err(|errno| Error::os("connect to console socket", path, errno))
+}
+
+/// Connects to a socket, and tries it again for as long as `patience` lasts while the answer is one of `passing`:
+/// `EAGAIN` says that the queue of connections is full.
+fn connect(path: &Path, patience: Duration, passing: &[Errno]) -> nix::Result<OwnedFd> {
+    let end = Instant::now() + patience;
     loop {
         match sys::socket::connect_stream(path) {
-            Err(Errno::ENOENT | Errno::ECONNREFUSED) if Instant::now() < end => {
+            Err(errno) if passing.contains(&errno) && Instant::now() < end => {
                 std::thread::sleep(Duration::from_millis(5));
             }
-            other => {
-                return other.map_err(|errno| Error::os("connect to console socket", path, errno));
-            }
+            other => return other,
         }
     }
 }
@@ -131,7 +136,8 @@ impl<'a> Listener<'a> {
         let fail = |op: &'static str| move |errno| Error::os(op, path, errno);
         let listener = sys::pidfd::get_fd(launched.pidfd.as_fd(), number)
             .map_err(fail("copy notification descriptor for"))?;
-        let socket = connect_agent(path).map_err(fail("failed to connect with seccomp agent"))?;
+        let socket = connect(path, AGENT_PATIENCE, &[Errno::EAGAIN])
+            .map_err(fail("failed to connect with seccomp agent"))?;
         let mut message = serde_json::json!({
             "ociVersion": state.oci_version,
             "fds": ["seccompFd"],
@@ -144,18 +150,5 @@ impl<'a> Listener<'a> {
         let text = message.to_string();
         sys::socket::send_all(socket.as_fd(), text.as_bytes(), &[listener.as_fd()], AGENT_PATIENCE)
             .map_err(fail("send notification descriptor to"))
-    }
-}
-
-/// Waits while the agent's queue of connections is full.
-fn connect_agent(path: &Path) -> nix::Result<OwnedFd> {
-    let end = Instant::now() + AGENT_PATIENCE;
-    loop {
-        match sys::socket::connect_stream(path) {
-            Err(Errno::EAGAIN) if Instant::now() < end => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            other => return other,
-        }
     }
 }

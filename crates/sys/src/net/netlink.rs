@@ -25,6 +25,7 @@ const RTM_NEWADDR: u16 = libc::RTM_NEWADDR;
 const RTM_GETADDR: u16 = libc::RTM_GETADDR;
 
 const REQUEST: u16 = 0x01;
+const MULTI: u16 = 0x02;
 const ACK: u16 = 0x04;
 const DUMP_INTR: u16 = 0x10;
 const DUMP: u16 = 0x300;
@@ -169,7 +170,7 @@ impl Netlink {
             let mut several = false;
             for answer in answers(bytes).filter(|answer| answer.sequence == sequence) {
                 whole &= answer.flags & DUMP_INTR == 0;
-                several = answer.flags & 0x02 != 0;
+                several = answer.flags & MULTI != 0;
                 match answer.kind {
                     NLMSG_DONE => return Ok(whole),
                     NLMSG_ERROR => return error(answer.body).map(|()| whole),
