@@ -170,19 +170,31 @@ fn ids_that_are_not_the_callers_cannot_be_mapped() {
     run(&mut command).exits(1).fails_with(&["map user ids", "newuidmap not found in $PATH"]);
 }
 
+/// What a command says on a terminal, with its hint.
+fn told(command: &mut Command) -> String {
+    let pty = Pty::new(24, 200);
+    let mut child = pty.spawn(command);
+    let text = read_for(&pty.master, "hint: ", Duration::from_secs(10));
+    child.wait().expect("wait");
+    text + &read_for(&pty.master, "\n", Duration::from_secs(1))
+}
+
+#[test]
+fn a_state_directory_of_others_is_told_on_a_terminal() {
+    need_user_namespaces!();
+    let home = Home::new("others");
+    for words in [&["state", "c"][..], &["list"]] {
+        let text = told(&mut home.command(&[&["--root", "/proc/1/fd"], words].concat()));
+        assert!(text.contains("hint: /proc/1/fd is not yours: "), "{words:?}: {text}");
+    }
+}
+
 /// On a terminal a person is told what helps: with or without the helpers.
 #[test]
 fn what_gives_ids_is_told_on_a_terminal() {
     need_user_namespaces!();
     let home = Home::new("hint");
     configure_ranges(&home, &["true"]);
-    let told = |command: &mut Command| {
-        let pty = Pty::new(24, 200);
-        let mut child = pty.spawn(command);
-        let text = read_for(&pty.master, "hint: ", Duration::from_secs(10));
-        child.wait().expect("wait");
-        text + &read_for(&pty.master, "\n", Duration::from_secs(1))
-    };
     let mut command = home.command(&["run", "c"]);
     let text = told(command.env("PATH", "/nonexistent"));
     assert!(text.contains("hint: the package uidmap"), "{text}");

@@ -25,12 +25,15 @@ struct Case<'a> {
     session: &'a Session,
     /// The words behind the verb.
     words: &'a [String],
+    message: &'a str,
 }
 
 const NO_HELPERS: &str = "the package uidmap (Debian, Ubuntu) or shadow-utils (Fedora) has it; without, \
      map only the own id, as \"onggi spec --rootless\" does";
 const NO_IDS: &str = "\"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER\", as root, gives \
      a user ids to map; the range must be nobody else's";
+
+const FOR_USERS: &str = "\"onggi spec --rootless\" writes a config.json for a normal user";
 
 /// The first one that fits is shown.
 const HINTS: &[Hint] = &[
@@ -117,6 +120,7 @@ const HINTS: &[Hint] = &[
     Hint { signs: &["newgidmap not found"], help: Help::Text(NO_HELPERS) },
     Hint { signs: &["map user ids", "/etc/subuid"], help: Help::Text(NO_IDS) },
     Hint { signs: &["map group ids", "/etc/subgid"], help: Help::Text(NO_IDS) },
+    Hint { signs: &["rootless container requires"], help: Help::Text(FOR_USERS) },
     Hint { signs: &["permission denied"], help: Help::Look(not_root) },
     Hint { signs: &["operation not permitted"], help: Help::Look(not_root) },
 ];
@@ -127,14 +131,16 @@ pub(crate) fn find(session: &Session, words: &[String], message: &str) -> Option
     let hint = HINTS.iter().find(fits)?;
     match hint.help {
         Help::Text(text) => Some(text.to_owned()),
-        Help::Look(look) => look(&Case { session, words }),
+        Help::Look(look) => look(&Case { session, words, message }),
     }
 }
 
 /// Ids that differ in little from one of the words.
 fn near_ids(case: &Case<'_>) -> Option<String> {
     let root = case.session.runtime.root.display();
-    let ids = lifecycle::ids(&case.session.runtime).unwrap_or_default();
+    let Ok(ids) = lifecycle::ids(&case.session.runtime) else {
+        return Some(not_yours(&root.to_string()));
+    };
     if ids.is_empty() {
         return Some(format!("there are no containers below {root}; --root names another place"));
     }
@@ -162,9 +168,20 @@ pub(crate) fn for_verb(name: &str) -> String {
     }
 }
 
-fn not_root(_: &Case<'_>) -> Option<String> {
-    let text = "you are not root: \"onggi spec --rootless\" writes a config.json for a normal user";
-    (!nix::unistd::geteuid().is_root()).then(|| text.to_owned())
+fn not_root(case: &Case<'_>) -> Option<String> {
+    if nix::unistd::geteuid().is_root() {
+        return None;
+    }
+    let root = case.session.runtime.root.display().to_string();
+    Some(if case.message.contains(&root) {
+        not_yours(&root)
+    } else {
+        format!("you are not root: {FOR_USERS}")
+    })
+}
+
+fn not_yours(root: &str) -> String {
+    format!("{root} is not yours: name a directory that is by --root or $XDG_RUNTIME_DIR")
 }
 
 #[cfg(test)]
