@@ -100,6 +100,12 @@ pub fn selinux_runs() -> bool {
     Path::new("/sys/fs/selinux/enforce").exists()
 }
 
+/// The first of these labels that SELinux's policy in force knows, if the kernel runs SELinux.
+pub fn selinux_label(labels: &[&'static str]) -> Option<&'static str> {
+    let known = |label: &&str| fs::write("/sys/fs/selinux/context", label.as_bytes()).is_ok();
+    labels.iter().copied().filter(|_| selinux_runs()).find(known)
+}
+
 /// Whether the kernel runs AppArmor.
 pub fn apparmor_runs() -> bool {
     fs::read("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text.starts_with(b"Y"))

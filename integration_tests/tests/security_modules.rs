@@ -1,18 +1,14 @@
 //! Labels of SELinux and AppArmor, on kernels that run one of them (see integration_tests/hosts).
 
-use integration_tests::{Bundle, apparmor_runs, differs, need_root, run, selinux_runs, skip};
+use integration_tests::{
+    Bundle, apparmor_runs, differs, need_root, run, selinux_label, selinux_runs, skip,
+};
 use serde_json::json;
 use std::fs;
 use std::process::Command;
 
 /// Labels for containers: those of the test hosts' policy, and of distributions.
 const LABELS: [&str; 2] = ["onggi_u:onggi_r:onggi_box_t", "system_u:system_r:container_t:s0:c1,c2"];
-
-/// The first label that the policy in force knows.
-fn label() -> Option<&'static str> {
-    let known = |label: &&str| fs::write("/sys/fs/selinux/context", label.as_bytes()).is_ok();
-    selinux_runs().then(|| LABELS.into_iter().find(known))?
-}
 
 /// What a file of /proc/PID/attr said, without the NUL or the line end behind it.
 fn clean(text: &str) -> &str {
@@ -23,7 +19,7 @@ fn clean(text: &str) -> &str {
 fn selinux_label_of_program_keyring_and_exec() {
     need_root!();
     differs!(Youki, "has no SELinux");
-    let Some(label) = label() else {
+    let Some(label) = selinux_label(&LABELS) else {
         skip!("SELinux does not run here, or has no label for containers")
     };
     let mut bundle = Bundle::new(&["cat", "/proc/self/attr/current"]);
@@ -51,7 +47,7 @@ fn selinux_label_of_program_keyring_and_exec() {
 fn selinux_label_that_the_policy_does_not_know() {
     need_root!();
     differs!(Youki, "has no SELinux");
-    if label().is_none() {
+    if selinux_label(&LABELS).is_none() {
         skip!("SELinux does not run here, or has no label for containers");
     }
     let mut bundle = Bundle::new(&["true"]);
