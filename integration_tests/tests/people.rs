@@ -92,6 +92,7 @@ const ADVICE: &[Advice] = &[
     Advice { args: &["list", "--format", "xml"], hint: "\"table\" or \"json\"" },
     Advice { args: &["mounts", "add", "ID", "DIR/mounts.json"], hint: "root.readonly" },
     Advice { args: &["strat", "ID"], hint: "there is a command \"start\"" },
+    Advice { args: &["run", "--strict", "ID"], hint: "it stands before \"run\"" },
     Advice { args: &["frobnicate"], hint: "lists the commands" },
     Advice { args: &["run", "-f", "limit.json", "-b", "DIR", "other"], hint: "take the limit out" },
 ];

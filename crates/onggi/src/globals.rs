@@ -66,7 +66,7 @@ pub(crate) fn log(matches: &ArgMatches) -> Result<Log> {
     let format = match text(matches, "log-format")?.as_deref() {
         None | Some("text") => Format::Text,
         Some("json") => Format::Json,
-        Some(other) => return Err(Error::message(format!("invalid log-format: {other}"))),
+        Some(other) => return Err(none_of("log-format", other, "text, json")),
     };
     let most = match text(matches, "log-level")?.as_deref() {
         _ if matches.get_flag("debug") => Level::Debug,
@@ -76,7 +76,7 @@ pub(crate) fn log(matches: &ArgMatches) -> Result<Log> {
         Some("warning" | "warn") => Level::Warning,
         Some("info") => Level::Info,
         Some("debug") => Level::Debug,
-        Some(other) => return Err(Error::message(format!("invalid log-level: {other}"))),
+        Some(other) => return Err(none_of("log-level", other, "error, warning, info, debug")),
     };
     Log::open(value(matches, "log").map(OsString::as_os_str), format, most)
 }
@@ -144,9 +144,7 @@ fn rootless(text: Option<&str>) -> Result<Option<bool>> {
         None | Some("auto") => Ok(None),
         Some("true" | "t" | "1") => Ok(Some(true)),
         Some("false" | "f" | "0") => Ok(Some(false)),
-        Some(other) => {
-            Err(Error::message(format!("invalid rootless: {other:?} is none of true, false, auto")))
-        }
+        Some(other) => Err(none_of("rootless", other, "true, false, auto")),
     }
 }
 
@@ -157,10 +155,12 @@ fn cgroup_manager(text: Option<&str>, systemd: bool) -> Result<CgroupManager> {
         None | Some("cgroupfs") => Ok(CgroupManager::Cgroupfs),
         Some("systemd") => Ok(CgroupManager::Systemd),
         Some("disabled") => Ok(CgroupManager::Disabled),
-        Some(other) => Err(Error::message(format!(
-            "invalid cgroup-manager: {other:?} is none of cgroupfs, systemd, disabled"
-        ))),
+        Some(other) => Err(none_of("cgroup-manager", other, "cgroupfs, systemd, disabled")),
     }
+}
+
+fn none_of(flag: &str, given: &str, words: &str) -> Error {
+    Error::message(format!("invalid {flag}: {given:?} is none of {words}"))
 }
 
 /// The root as an absolute path without `.` and `..`.

@@ -4,7 +4,7 @@ use libcontainer::lifecycle;
 use libcontainer::spelling::distance;
 
 use crate::commands;
-use crate::globals::Session;
+use crate::globals::{self, Session};
 
 /// A failure whose text holds all of `signs`, and what helps then.
 struct Hint {
@@ -182,6 +182,14 @@ fn not_root(case: &Case<'_>) -> Option<String> {
 
 fn not_yours(root: &str) -> String {
     format!("{root} is not yours: name a directory that is by --root or $XDG_RUNTIME_DIR")
+}
+
+/// For a flag that a verb does not have, but all of them together.
+pub(crate) fn for_flag(verb: &str, message: &str) -> Option<String> {
+    let flag = message.strip_prefix("flag provided but not defined: -")?;
+    let globals = globals::command();
+    let known = globals.get_arguments().find(|arg| arg.get_long() == Some(flag))?;
+    Some(format!("--{} is for all commands: it stands before {verb:?}", known.get_long()?))
 }
 
 #[cfg(test)]

@@ -156,7 +156,14 @@ fn no_such_verb(name: &OsString, log: &Log) -> i32 {
 }
 
 fn verb_misused(verb: &Verb, log: &Log, error: &UsageError) -> i32 {
-    misused(log, &error.to_string(), &format!("onggi {} --help", verb.name))
+    let message = error.to_string();
+    let status = misused(log, &message, &format!("onggi {} --help", verb.name));
+    if log.is_read_by_people()
+        && let Some(hint) = hints::for_flag(verb.name, &message)
+    {
+        show_hint(log, &hint);
+    }
+    status
 }
 
 /// Reports a command line that cannot be followed, and what shows how it should be.

@@ -265,8 +265,11 @@ fn bad_global_options() {
     let dir = Dir::new("globals");
     let missing = dir.path("no/such/log");
     for (words, want) in [
-        (["--log-format", "xml", "list"].as_slice(), "invalid log-format: xml"),
-        (&["--log-level", "loud", "list"], "invalid log-level: loud"),
+        (
+            ["--log-format", "xml", "list"].as_slice(),
+            r#"invalid log-format: \"xml\" is none of text, json"#,
+        ),
+        (&["--log-level", "loud", "list"], r#"invalid log-level: \"loud\" is none of "#),
         (&["--rootless", "maybe", "list"], "invalid rootless"),
         (&["--cgroup-manager", "x", "list"], "invalid cgroup-manager"),
         (&["--root", "/", "list"], "option --root must not be /"),
