@@ -133,6 +133,11 @@ fn words(row: &Row) -> Vec<Words> {
     if row.resources.contains("RDMA") {
         return names("/sys/class/infiniband").into_iter().map(|n| vec![("RDMA", n)]).collect();
     }
+    if row.resources.contains("SCARCE") {
+        let capacity = std::fs::read_to_string("/sys/fs/cgroup/misc.capacity").unwrap_or_default();
+        let names = capacity.lines().filter_map(|line| line.split(' ').next());
+        return names.map(|name| vec![("SCARCE", name.to_owned())]).collect();
+    }
     vec![Vec::new()]
 }
 

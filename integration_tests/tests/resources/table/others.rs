@@ -163,8 +163,8 @@ pub(crate) const UNIFIED: &[Row] = &[
     Row {
         name: "unified: misc",
         controller: ("", "misc"),
-        resources: r#"{"unified": {"misc.max": "sev 1"}}"#,
-        v2: &[("misc.max", "sev 1")],
+        resources: r#"{"unified": {"misc.max": "SCARCE 1"}}"#,
+        v2: &[("misc.max", "SCARCE 1")],
         ..NONE
     },
 ];
