@@ -200,8 +200,9 @@ impl Launch<'_> {
         // Sysctls of network devices can only be set once they are there, and what hooks start is to be
         // in the class of service.
         let devices_first = !self.plan.net_devices.is_empty() || self.plan.intel_rdt.is_some();
-        self.options.wait_first =
-            namespaces.user == Namespace::New || cgroup_first || unprivileged || devices_first;
+        // Those of a namespace that is joined are compared.
+        let maps_first = !(namespaces.uid_maps.is_empty() && namespaces.gid_maps.is_empty());
+        self.options.wait_first = maps_first || cgroup_first || unprivileged || devices_first;
         let filter = prepared.filter.clone();
         let (pid, pidfd) = match cloned {
             Cloned::Parent { pid, pidfd } => (pid, pidfd),
