@@ -92,7 +92,7 @@ impl Mover {
         if device.is_template() {
             return Ok(link);
         }
-        match self.inside.link(&device.name) {
+        match self.inside.link(new_name(device, &link)) {
             Err(Errno::ENODEV) => Ok(link),
             Ok(_) => Err(fail(device, "move", Errno::EEXIST)),
             Err(errno) => Err(fail(device, "look for the new name of", errno)),
@@ -106,7 +106,7 @@ impl Mover {
             .map_err(|errno| fail(device, "list addresses of", errno))?;
         // What a template has become is not told: it goes over under this name.
         let unique = format!("onggi-{:x}", std::process::id());
-        let name = if device.is_template() { &unique } else { &device.name };
+        let name = if device.is_template() { &unique } else { new_name(device, &before) };
         let number = self
             .free_number(before.index)
             .map_err(|errno| fail(device, "look for the new number of", errno))?;
@@ -190,6 +190,11 @@ impl Mover {
             crate::warn(&error.to_string());
         }
     }
+}
+
+/// What the device `link` is to be called. It may have been found by an alternative name, which goes along.
+fn new_name<'a>(device: &'a NetDevice, link: &'a Link) -> &'a str {
+    if device.name == device.host { &link.name } else { &device.name }
 }
 
 fn fail(device: &NetDevice, what: &str, errno: Errno) -> Error {
