@@ -93,7 +93,7 @@ impl<'a> Creation<'a> {
             .canonicalize()
             .map_err(|error| Error::io("open rootfs", &plan.rootfs.path, &error))?;
         check_terminal(&plan, options, terminal)?;
-        check_sysctls(&plan.sysctl, &plan.namespaces)?;
+        check_sysctls(&plan.sysctl, &plan.namespaces, None)?;
         let (cgroup, layout) = cgroup(runtime, &plan, &options.id)?;
         let unit_properties = unit_properties(&plan, cgroup.as_ref())?;
         let state = state(&plan, &options.id, cgroup)?;
