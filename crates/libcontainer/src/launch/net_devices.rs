@@ -113,10 +113,10 @@ impl Mover {
         if let Err(errno) = self.host.move_to(before.index, self.target.as_fd(), name, Some(number))
         {
             // Somebody may have taken the new name just now: then it has gone over under its own.
-            if let Ok(link) = self.inside.link(&before.name)
-                && self.host.link(&before.name) == Err(Errno::ENODEV)
+            if self.host.link_by_index(before.index) == Err(Errno::ENODEV)
+                && let Ok(index) = self.find_again(before.index, number, &before.name)
             {
-                self.bring_back(&Moved { before, addresses, index: link.index });
+                self.bring_back(&Moved { before, addresses, index });
             }
             return Err(fail(device, "move", errno));
         }
