@@ -2,6 +2,7 @@
 # make demo       build, then run a container from a bundle made on the spot
 # make test       all tests that this host allows; says at the end what it left out
 # make test-hosts those that depend on the kind of host, once on each kind (root; builds a host)
+# make test-hosts-full  limits by all controllers of cgroup v2, on an emulated machine (root; many minutes)
 # make test-engines  Docker, Podman, containerd and others with onggi as their runtime (root)
 # make help       the other targets
 
@@ -24,7 +25,7 @@ export ONGGI_TARGET := $(TARGET)
 export ONGGI_BIN := $(BIN)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-hosts test-engines conformance runc-tests fuzz bench lint fmt pages clean install uninstall help tools
+.PHONY: build demo test test-hosts test-hosts-full test-engines conformance runc-tests fuzz bench lint fmt pages clean install uninstall help tools
 
 tools:
 	@scripts/bootstrap build
@@ -40,6 +41,9 @@ test:
 
 test-hosts:
 	@scripts/test hosts
+
+test-hosts-full:
+	@scripts/test hosts-full
 
 # ENGINES="docker podman", HOSTS="native systemd": only these. RUNTIME=BINARY: another one than onggi.
 test-engines:
@@ -95,6 +99,6 @@ uninstall:
 		$(SHARE)/zsh/site-functions/_onggi $(SHARE)/fish/vendor_completions.d/onggi.fish
 
 help:
-	@echo 'build (default)  demo  test  test-hosts  test-engines [ENGINES=... HOSTS=... RUNTIME=BINARY]  conformance [RUNTIME=BINARY]'
+	@echo 'build (default)  demo  test  test-hosts  test-hosts-full  test-engines [ENGINES=... HOSTS=... RUNTIME=BINARY]  conformance [RUNTIME=BINARY]'
 	@echo 'bench [VIEW=v1|v2|native ROUNDS=N JSON=FILE]  runc-tests RUNC_SRC=DIR [FILES="NAME.bats ..." RUNTIME=BINARY]  fuzz [FUZZ_SECONDS=N FUZZ_SEED=N CASES=N]'
 	@echo 'lint  fmt  pages  clean  install [PREFIX=/usr/local DESTDIR=]  uninstall'

@@ -4,7 +4,7 @@ hosts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 checkout=$(cd "$hosts/../.." && pwd)
 cache=${ONGGI_HOST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/onggi-test-hosts}
 
-# What is in the image: HOST_KIND=engines has container engines as well.
+# What is in the image: HOST_KIND=engines has container engines as well, HOST_KIND=full has another kernel.
 package_lists=(packages ${HOST_KIND:+"packages.$HOST_KIND"})
 
 # refuse REASON: this machine cannot have the test host

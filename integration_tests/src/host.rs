@@ -100,10 +100,9 @@ pub fn selinux_runs() -> bool {
     Path::new("/sys/fs/selinux/enforce").exists()
 }
 
-/// The first of these labels that SELinux's policy in force knows, if the kernel runs SELinux.
-pub fn selinux_label(labels: &[&'static str]) -> Option<&'static str> {
-    let known = |label: &&str| fs::write("/sys/fs/selinux/context", label.as_bytes()).is_ok();
-    labels.iter().copied().filter(|_| selinux_runs()).find(known)
+/// Whether SELinux's policy in force has this label; false where the kernel does not run SELinux.
+pub fn selinux_knows(label: &str) -> bool {
+    fs::write("/sys/fs/selinux/context", label).is_ok()
 }
 
 /// Whether the kernel runs AppArmor.

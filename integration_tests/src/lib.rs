@@ -28,7 +28,7 @@ pub use config::{CONTAINER_PATH, default_config, mount, without_namespace};
 pub use console::{ConsoleSocket, Pty, read_for};
 pub use host::{
     Canary, Peer, apparmor_runs, busybox, capability_mask, has_root, host_keyring, namespace_link,
-    peer, record_skip, runtime, runtimetest, selinux_label, selinux_runs,
+    peer, record_skip, runtime, runtimetest, selinux_knows, selinux_runs,
 };
 pub use host_mount::HostMount;
 pub use manager::{

@@ -67,6 +67,12 @@ fn output_of_hooks_goes_to_files() {
         std::os::unix::fs::symlink(&out, &link).expect("link");
         annotate(&mut bundle, "run.oci.hooks.stdout", &link.to_string_lossy());
         bundle.run().exits(1).fails_with(&["createRuntime", "link"]);
+        // Nor is a FIFO that nobody reads waited for.
+        let fifo = bundle.dir().join("fifo");
+        let made = Command::new("mkfifo").arg(&fifo).status().expect("mkfifo");
+        assert!(made.success());
+        annotate(&mut bundle, "run.oci.hooks.stdout", &fifo.to_string_lossy());
+        bundle.run().exits(1).fails_with(&["createRuntime", "fifo"]);
         annotate(&mut bundle, "run.oci.hooks.stdout", "hooks.out");
         bundle.run().exits(1).fails_with(&["/annotations/run.oci.hooks.stdout", "absolute"]);
     }

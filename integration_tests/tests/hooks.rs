@@ -217,6 +217,18 @@ fn timeout_kills_the_hook() {
     bundle.assert_clean();
 }
 
+/// A time that no clock gets to is no limit.
+#[test]
+fn the_longest_timeout_is_taken() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "counts nanoseconds beyond the largest number");
+    let mut bundle = Bundle::new(&["true"]);
+    let hook = json!([{ "path": "/bin/true", "timeout": i64::MAX }]);
+    bundle.set("/hooks", json!({ "createRuntime": hook, "poststop": hook }));
+    bundle.run().ok();
+    bundle.assert_clean();
+}
+
 /// The environment is what the configuration gives and nothing else.
 #[test]
 fn environment_is_only_the_given_one() {

@@ -114,11 +114,59 @@ fn mappings_beside_a_joined_user_namespace() {
     for (uid, gid, place) in
         [(&wrong, &right, "/linux/uidMappings"), (&right, &wrong, "/linux/gidMappings")]
     {
-        let bundle = with(uid, gid);
-        bundle.run().exits(1).fails_with(&[place, "non-matching mapping"]);
-        bundle.assert_clean();
+        let mut bundle = with(uid, gid);
+        bundle.push("/mounts", json!({ "destination": "/new", "type": "tmpfs" }));
+        // Each time, whichever of the two is faster.
+        for _ in 0..10 {
+            bundle.run().exits(1).fails_with(&[place, "non-matching mapping"]);
+            assert!(!bundle.rootfs().join("new").exists(), "it went on with wrong ids");
+            bundle.assert_clean();
+        }
     }
     pod.delete();
+}
+
+/// What counts is the namespace that the process is in, not what the path was when it was looked at.
+#[test]
+fn sysctls_do_not_reach_the_host_by_a_path_that_changes() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "the network's only");
+    const FILE: &str = "/proc/sys/kernel/domainname";
+    let other = Bundle::new(&["sleep", "1000"]);
+    other.up();
+    let mut bundle = Bundle::new(&["true"]);
+    let [link, next] = ["link", "next"].map(|name| bundle.dir().join(name));
+    let lead_to = |pid: i32| {
+        let _ = std::os::unix::fs::symlink(format!("/proc/{pid}/ns/uts"), &next);
+        std::fs::rename(&next, &link).expect("rename");
+    };
+    lead_to(other.pid());
+    bundle.join("uts", "uts", other.pid());
+    let last = bundle.config["linux"]["namespaces"].as_array().map_or(0, |list| list.len() - 1);
+    bundle.set(&format!("/linux/namespaces/{last}/path"), json!(link));
+    bundle.set("/linux/sysctl", json!({ "kernel.domainname": "not-the-hosts" }));
+    let before = std::fs::read_to_string(FILE).expect("sysctl");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let order = std::sync::atomic::Ordering::Relaxed;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(order) {
+                lead_to(std::process::id().cast_signed());
+                lead_to(other.pid());
+            }
+        });
+        let changed = (0..30).find(|_| {
+            let _ = bundle.run();
+            std::fs::read_to_string(FILE).expect("sysctl") != before
+        });
+        done.store(true, order);
+        if let Some(round) = changed {
+            std::fs::write(FILE, before.trim()).expect("put it back");
+            panic!("the host's was changed in round {round}");
+        }
+    });
+    bundle.assert_clean();
+    other.delete();
 }
 
 /// The spec: an error unless the path is of the type that it stands beside.

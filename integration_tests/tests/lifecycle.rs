@@ -121,6 +121,22 @@ fn start_twice_fails() {
     bundle.delete();
 }
 
+/// What a `start` leaves that is killed once the program has the word to go.
+#[test]
+fn a_fifo_with_nobody_behind_is_no_created_container() {
+    need_cgroups!();
+    differs!(Runc | Crun | Youki, "the file alone makes it one");
+    let bundle = Bundle::new(&["sleep", "60"]);
+    bundle.up();
+    let fifo = bundle.state_root().join(&bundle.id).join("exec.fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo");
+    assert!(made.success());
+    assert_eq!(bundle.status(), "running");
+    bundle.call(&["start", &bundle.id]).fails_with(&["already running"]);
+    bundle.call(&["delete", &bundle.id]).fails_with(&["not stopped"]);
+    bundle.delete();
+}
+
 #[test]
 fn start_of_a_stopped_container_fails() {
     need_cgroups!();

@@ -1,6 +1,7 @@
 //! `mounts add` and `mounts remove`: mounts of a container that runs already.
 
-use integration_tests::{Bundle, Canary, Output, differs, need_root};
+use integration_tests::{Bundle, Canary, HostMount, Output, differs, need_root};
+use nix::mount::MsFlags;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -66,6 +67,32 @@ fn come_and_go() {
     }
     mounts(&bundle, "remove", &list).exits(1).fails_with(&["nothing is mounted there"]);
     bundle.delete();
+}
+
+/// As with mounts of config.json: what the container mounts there is not for the host to see.
+#[test]
+fn shared_sources_have_no_peers_in_the_container() {
+    need_mounts!();
+    for user_namespace in [false, true] {
+        let mut bundle = running();
+        if user_namespace {
+            bundle.user_namespace();
+        }
+        let source = HostMount::tmpfs(bundle.dir().join("source"));
+        source.change(MsFlags::MS_SHARED);
+        bundle.up();
+        for options in [&["rbind", "rshared"][..], &["bind", "shared"], &["rbind"]] {
+            let list = json!([{ "destination": "/data", "source": source.0, "options": options }]);
+            mounts(&bundle, "add", &list).ok();
+            let data = line(&bundle, "/data").expect("the bind mount is there");
+            let shared = options.iter().any(|option| option.ends_with("shared"));
+            assert!(data.contains(" master:"), "{options:?}, {user_namespace}: {data}");
+            assert_eq!(data.contains(" shared:"), shared, "{options:?}: {data}");
+            mounts(&bundle, "remove", &list).ok();
+        }
+        drop(source);
+        bundle.delete();
+    }
 }
 
 #[test]

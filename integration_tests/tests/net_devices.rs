@@ -192,6 +192,20 @@ fn names_are_exchanged_and_filled_in() {
     bundle.delete();
 }
 
+/// Another name of a device finds it; it is not what it is called then.
+#[test]
+fn alternative_names_find_a_device() {
+    need_devices!();
+    let bundle = sleeper(json!({ "other0": {} }));
+    let host = Net::host(&bundle);
+    if host.ip(&["link", "property", "add", "dev", "onggi0", "altname", "other0"]).code != 0 {
+        skip!("needs alternative names of network devices: Linux 5.5");
+    }
+    host.create(&bundle);
+    assert_eq!(inside(&bundle, "onggi0")["ifname"], "onggi0");
+    bundle.delete();
+}
+
 /// A namespace that is joined keeps the device when the container is gone.
 #[test]
 fn a_joined_namespace_keeps_it() {

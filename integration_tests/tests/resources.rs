@@ -133,6 +133,11 @@ fn words(row: &Row) -> Vec<Words> {
     if row.resources.contains("RDMA") {
         return names("/sys/class/infiniband").into_iter().map(|n| vec![("RDMA", n)]).collect();
     }
+    if row.resources.contains("SCARCE") {
+        let capacity = std::fs::read_to_string("/sys/fs/cgroup/misc.capacity").unwrap_or_default();
+        let names = capacity.lines().filter_map(|line| line.split(' ').next());
+        return names.map(|name| vec![("SCARCE", name.to_owned())]).collect();
+    }
     vec![Vec::new()]
 }
 
@@ -206,6 +211,11 @@ fn agrees(found: &str, text: &str) -> bool {
 
 const ABSENT: &str = "(no such file)";
 
+/// Of these two all runtimes set one: BFQ's where it is.
+fn beside_bfq(bundle: &Bundle, controller: &str, file: &str) -> bool {
+    file == "io.weight" && exists(bundle, controller, "io.bfq.weight")
+}
+
 /// What the files hold, or the word `error` when the runtime refused.
 fn result(case: &Case<'_>, form: Form, peer: Option<&Other>) -> Vec<String> {
     let mut bundle = Bundle::new(&["sleep", "100"]);
@@ -239,6 +249,7 @@ fn result(case: &Case<'_>, form: Form, peer: Option<&Other>) -> Vec<String> {
     let cgroups = Cgroups::detect();
     let read = |(controller, file, _): &(&str, String, String)| match done {
         true if !exists(&bundle, controller, file) => ABSENT.to_owned(),
+        true if beside_bfq(&bundle, controller, file) => ABSENT.to_owned(),
         true => cgroups.read(controller, &bundle.cgroup(), file, file).unwrap_or_default(),
         false => "error".to_owned(),
     };

@@ -247,8 +247,13 @@ fn what_stays_allowed_is_never_refused() {
     prober.begin("/dev/zero");
     // v1 changes its default with the processes frozen, which takes its time.
     let quick = if own.cgroup.mode() == Mode::V2 { &lists[..] } else { &lists[..4] };
+    // Nor has an emulated machine time for all.
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
     for list in quick.iter().cycle().take(10_000) {
         apply(&own, list).expect("apply");
+        if std::time::Instant::now() > end {
+            break;
+        }
     }
     for list in lists.iter().cycle().take(300) {
         apply(&own, list).expect("apply");

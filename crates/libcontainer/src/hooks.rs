@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::error::{Error, Result};
@@ -76,12 +76,16 @@ fn run(hook: &Hook, state: &str, surroundings: &Surroundings<'_>) -> Result<()> 
     Err(Error::message(format!("{:?}: {status}", hook.path)))
 }
 
-/// A pipe to the runtime, or the end of a file.
+/// A pipe to the runtime, or the end of a file. A FIFO that nobody reads is an error rather than waited for.
 fn output(file: Option<&Path>) -> Result<Stdio> {
     let Some(path) = file else { return Ok(Stdio::piped()) };
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
     let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW);
+    options.append(true).create(true).mode(0o600).custom_flags(flags.bits());
     let file = options.open(path).map_err(|error| Error::io("open", path, &error))?;
+    // The hook itself may wait for who reads it.
+    fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))
+        .map_err(|errno| Error::os("open", path, errno))?;
     Ok(Stdio::from(file))
 }
 
@@ -127,7 +131,8 @@ fn supervise(
     child: &mut Child,
     timeout: Option<Duration>,
 ) -> Result<(std::process::ExitStatus, String)> {
-    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    // One beyond what a clock can tell is none.
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let pidfd = sys::pidfd::open(child.id().cast_signed())
         .map_err(|errno| Error::os("pidfd_open", "", errno))?;
     let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());

@@ -104,13 +104,15 @@ impl Group {
         }
     }
 
-    /// Makes the directories and writes the schemata; on failure what was made is removed.
+    /// Makes the directories and writes the schemata; on failure what was made is removed. A class that
+    /// somebody else has made meanwhile stays theirs.
     ///
     /// # Errors
     /// `ENOSPC` when the machine has no more classes or monitoring groups; `EINVAL` for a schema that
     /// it does not take. The kernel's own words are added.
-    pub(crate) fn make(&self, rdt: &IntelRdt) -> Result<()> {
+    pub(crate) fn make(&mut self, rdt: &IntelRdt) -> Result<()> {
         let new = make_dir(&self.dir)?;
+        self.own &= new;
         let rest = || {
             write_schemata(&self.dir, &lines(rdt))?;
             self.monitor.as_deref().map_or(Ok(false), make_dir)
@@ -315,6 +317,24 @@ mod tests {
         assert_eq!(of(None, false, true), group("/r/box", false, None));
         assert_eq!(of(Some("c"), true, false), group("/r/c", false, Some("/r/c/mon_groups/box")));
         assert_eq!(of(Some("/"), true, true), group("/r", false, Some("/r/mon_groups/box")));
+    }
+
+    #[test]
+    fn a_class_that_others_have_made_is_not_removed() {
+        let root = std::env::temp_dir().join(format!("onggi-rdt-{}", std::process::id()));
+        let dir = root.join("box");
+        for others in [false, true] {
+            std::fs::create_dir_all(&root).expect("mkdir");
+            let mut group = Group { dir: dir.clone(), own: true, monitor: None };
+            if others {
+                std::fs::create_dir(&dir).expect("mkdir");
+            }
+            group.make(&IntelRdt::default()).expect("make");
+            assert!(dir.exists());
+            group.remove().expect("remove");
+            assert_eq!(dir.exists(), others);
+            std::fs::remove_dir_all(&root).expect("remove");
+        }
     }
 
     #[test]

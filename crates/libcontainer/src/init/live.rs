@@ -85,7 +85,7 @@ pub(crate) fn add(
         rootfs: Path::new("/"),
         user_namespace: place.user_namespace,
         label: place.label,
-        peers: Peers::Kept,
+        peers: Peers::Cut,
         runtime: None,
         sources: &sources,
         cgroup_views: &libcgroups::MountViews { v1: vec![], v2: None, symlinks: vec![] },

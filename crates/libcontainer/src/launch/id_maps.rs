@@ -102,7 +102,7 @@ fn help(pid: i32, kind: &Kind, maps: &[IdMap]) -> Result<()> {
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let child = command.spawn().map_err(|error| Error::io("run", &program, &error))?;
     let complaint =
-        finish(child).map_err(|why| Error::message(format!("run {program:?}: {why}")))?;
+        finish(child, PATIENCE).map_err(|why| Error::message(format!("run {program:?}: {why}")))?;
     match complaint {
         None => Ok(()),
         Some(text) => Err(Error::message(format!(
@@ -120,34 +120,42 @@ fn find(name: &str) -> Option<PathBuf> {
     })
 }
 
-/// Waits for the end of a helper: what it has complained of if it failed.
-fn finish(mut child: Child) -> std::result::Result<Option<String>, String> {
-    let end = Instant::now() + PATIENCE;
-    let mut said = Vec::new();
-    if let Some(pipe) = child.stderr.take() {
-        let mut pipe = pipe.take(MAX_COMPLAINT);
-        let mut buffer = [0; 256];
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-            let mut fds = [PollFd::new(pipe.get_ref().as_fd(), PollFlags::POLLIN)];
-            if poll(&mut fds, timeout) == Ok(0) {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(format!("no end within {} s", PATIENCE.as_secs()));
-            }
-            match pipe.read(&mut buffer) {
-                Ok(0) | Err(_) => break,
-                Ok(length) => said.extend_from_slice(buffer.get(..length).unwrap_or_default()),
-            }
-        }
+/// Waits for the end of a helper, at most `patience`: what it has complained of if it failed.
+fn finish(mut child: Child, patience: Duration) -> std::result::Result<Option<String>, String> {
+    let said = hear_out(&mut child, Instant::now() + patience);
+    if said.is_none() {
+        let _ = child.kill();
     }
     let status = child.wait().map_err(|error| error.to_string())?;
+    let said = said.ok_or_else(|| format!("no end within {} s", patience.as_secs()))?;
     if status.success() {
         return Ok(None);
     }
     let text = String::from_utf8_lossy(&said).trim().replace('\n', "; ");
     Ok(Some(if text.is_empty() { status.to_string() } else { text }))
+}
+
+/// What a helper says until it has ended; `None` when it has not by `end`.
+fn hear_out(child: &mut Child, end: Instant) -> Option<Vec<u8>> {
+    let pidfd = sys::pidfd::open(child.id().cast_signed()).ok()?;
+    let mut pipe = child.stderr.take().map(|pipe| pipe.take(MAX_COMPLAINT));
+    let (mut said, mut buffer) = (Vec::new(), [0; 256]);
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        // What it says comes first: its words are there before its end is.
+        let source = pipe.as_ref().map_or(pidfd.as_fd(), |pipe| pipe.get_ref().as_fd());
+        match poll(&mut [PollFd::new(source, PollFlags::POLLIN)], timeout) {
+            Err(Errno::EINTR) => continue,
+            Ok(count) if count > 0 => {}
+            _ => return None,
+        }
+        let Some(open) = &mut pipe else { return Some(said) };
+        match open.read(&mut buffer) {
+            Ok(0) | Err(_) => pipe = None,
+            Ok(length) => said.extend_from_slice(buffer.get(..length).unwrap_or_default()),
+        }
+    }
 }
 
 /// The user outside for `uid` of the container with first process `pid`; `None` when there is none.
@@ -172,11 +180,12 @@ mod tests {
 
     #[test]
     fn helpers_are_heard_out() {
-        let run = |script: &str| {
+        let within = |patience: Duration, script: &str| {
             let mut command = Command::new("/bin/sh");
             command.args(["-c", script]).stderr(Stdio::piped());
-            finish(command.spawn().expect("sh"))
+            finish(command.spawn().expect("sh"), patience)
         };
+        let run = |script: &str| within(PATIENCE, script);
         assert_eq!(run("echo unimportant >&2"), Ok(None));
         assert_eq!(
             run("echo no; echo no such range >&2; exit 1"),
@@ -186,5 +195,12 @@ mod tests {
         // More than is looked at does not hold it up.
         let long = run("head -c 200000 /dev/zero | tr '\\0' x >&2; exit 1");
         assert!(long.is_ok_and(|text| text.is_some()));
+        // One that does not end is not waited for, whether or not it says so.
+        for script in ["exec sleep 100", "exec sleep 100 2>&-", "echo no >&2; exec sleep 100 2>&-"]
+        {
+            let begin = Instant::now();
+            assert_eq!(within(Duration::from_secs(1), script), Err("no end within 1 s".into()));
+            assert!(begin.elapsed() < Duration::from_secs(20), "{script}");
+        }
     }
 }

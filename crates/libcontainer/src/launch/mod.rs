@@ -200,8 +200,11 @@ impl Launch<'_> {
         // Sysctls of network devices can only be set once they are there, and what hooks start is to be
         // in the class of service.
         let devices_first = !self.plan.net_devices.is_empty() || self.plan.intel_rdt.is_some();
+        // Those of a namespace that is joined are compared.
+        let maps_first = !(namespaces.uid_maps.is_empty() && namespaces.gid_maps.is_empty());
+        let looked_at = namespaces::has_joined_sysctls(&self.plan.sysctl, namespaces);
         self.options.wait_first =
-            namespaces.user == Namespace::New || cgroup_first || unprivileged || devices_first;
+            maps_first || looked_at || cgroup_first || unprivileged || devices_first;
         let filter = prepared.filter.clone();
         let (pid, pidfd) = match cloned {
             Cloned::Parent { pid, pidfd } => (pid, pidfd),
@@ -255,6 +258,10 @@ impl Launch<'_> {
             Namespace::New => id_maps::write_id_maps(pid, &new.uid_maps, &new.gid_maps)?,
             Namespace::Join(_) => id_maps::check_joined(pid, new)?,
             Namespace::Inherit => {}
+        }
+        if nix::unistd::geteuid().is_root() {
+            // Somebody may have exchanged the path meanwhile. The host's are closed to all others.
+            check_sysctls(&self.plan.sysctl, new, Some(pid))?;
         }
         if let Some(adjust) = self.plan.process.as_ref().and_then(|process| process.oom_score_adj) {
             handover::write_oom_score_adj(&pid.to_string(), adjust)?;

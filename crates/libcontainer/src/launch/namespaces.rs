@@ -59,28 +59,47 @@ pub(crate) fn foreign(namespaces: &Namespaces) -> i32 {
 }
 
 /// Refuses sysctls of a namespace that is joined by path and is the runtime's own: they would be the
-/// host's.
-pub(crate) fn check_sysctls(sysctls: &[(String, String)], namespaces: &Namespaces) -> Result<()> {
+/// host's. With `process`, the container's first, what it has joined counts and not where the path leads now.
+pub(crate) fn check_sysctls(
+    sysctls: &[(String, String)],
+    namespaces: &Namespaces,
+    process: Option<i32>,
+) -> Result<()> {
     for (path, _) in sysctls {
-        let (kind, namespace) = match path.split('/').next() {
-            Some("net") => ("net", &namespaces.network),
-            Some("user") => ("user", &namespaces.user),
-            Some("kernel") if path == "kernel/domainname" => ("uts", &namespaces.uts),
-            _ => ("ipc", &namespaces.ipc),
-        };
+        let (kind, namespace) = of_sysctl(path, namespaces);
         let Namespace::Join(joined) = namespace else { continue };
         let number = |path: &Path| {
             nix::sys::stat::stat(path)
                 .map(|stat| (stat.st_dev, stat.st_ino))
                 .map_err(|errno| Error::os("open namespace", path, errno))
         };
-        if number(joined)? == number(Path::new(&format!("/proc/self/ns/{kind}")))? {
+        let theirs = match process {
+            Some(pid) => number(Path::new(&format!("/proc/{pid}/ns/{kind}")))?,
+            None => number(joined)?,
+        };
+        if theirs == number(Path::new(&format!("/proc/self/ns/{kind}")))? {
             let dotted = path.replace('/', ".");
             let text = format!("sysctl {dotted:?} not allowed in host {kind} namespace");
             return Err(Error::config("/linux/sysctl", text));
         }
     }
     Ok(())
+}
+
+/// Whether there are sysctls of a namespace that is joined by path.
+pub(super) fn has_joined_sysctls(sysctls: &[(String, String)], namespaces: &Namespaces) -> bool {
+    let joined = |path: &str| matches!(of_sysctl(path, namespaces).1, Namespace::Join(_));
+    sysctls.iter().any(|(path, _)| joined(path))
+}
+
+/// The namespace that a sysctl belongs to, with its name in /proc/PID/ns.
+fn of_sysctl<'a>(path: &str, namespaces: &'a Namespaces) -> (&'static str, &'a Namespace) {
+    match path.split('/').next() {
+        Some("net") => ("net", &namespaces.network),
+        Some("user") => ("user", &namespaces.user),
+        Some("kernel") if path == "kernel/domainname" => ("uts", &namespaces.uts),
+        _ => ("ipc", &namespaces.ipc),
+    }
 }
 
 /// Opens a namespace by path.

@@ -16,6 +16,9 @@ use super::namespaces::open;
 use crate::error::{Error, Result};
 use crate::plan::{NetDevice, pointer};
 
+/// How many numbers are tried for a device where its own is taken.
+const NUMBERS: u32 = 64;
+
 /// Moves all of `devices` from the runtime's network namespace to that of process `pid`.
 ///
 /// # Errors
@@ -89,7 +92,7 @@ impl Mover {
         if device.is_template() {
             return Ok(link);
         }
-        match self.inside.link(&device.name) {
+        match self.inside.link(new_name(device, &link)) {
             Err(Errno::ENODEV) => Ok(link),
             Ok(_) => Err(fail(device, "move", Errno::EEXIST)),
             Err(errno) => Err(fail(device, "look for the new name of", errno)),
@@ -101,24 +104,48 @@ impl Mover {
             .host
             .addresses(before.index)
             .map_err(|errno| fail(device, "list addresses of", errno))?;
-        // The number may change on the way, and what a template has become is not told: by this name
-        // it is found again.
+        // What a template has become is not told: it goes over under this name.
         let unique = format!("onggi-{:x}", std::process::id());
-        let name = if device.is_template() { &unique } else { &device.name };
-        if let Err(errno) = self.host.move_to(before.index, self.target.as_fd(), name) {
+        let name = if device.is_template() { &unique } else { new_name(device, &before) };
+        let number = self
+            .free_number(before.index)
+            .map_err(|errno| fail(device, "look for the new number of", errno))?;
+        if let Err(errno) = self.host.move_to(before.index, self.target.as_fd(), name, Some(number))
+        {
             // Somebody may have taken the new name just now: then it has gone over under its own.
-            if let Ok(link) = self.inside.link(&before.name)
-                && self.host.link(&before.name) == Err(Errno::ENODEV)
+            if self.host.link_by_index(before.index) == Err(Errno::ENODEV)
+                && let Ok(index) = self.find_again(before.index, number, &before.name)
             {
-                self.bring_back(&Moved { before, addresses, index: link.index });
+                self.bring_back(&Moved { before, addresses, index });
             }
             return Err(fail(device, "move", errno));
         }
-        let index =
-            self.inside.link(name).map_err(|errno| fail(device, "find again", errno))?.index;
+        let found = self.find_again(before.index, number, name);
+        let index = found.map_err(|errno| fail(device, "find again", errno))?;
         let moved = Moved { before, addresses, index };
         self.set_up(device, &moved).inspect_err(|_| self.bring_back(&moved))?;
         Ok(moved)
+    }
+
+    /// The number that a device with number `index` is to have: its own, or one of the next.
+    fn free_number(&self, index: u32) -> nix::Result<u32> {
+        for number in index..index.saturating_add(NUMBERS) {
+            match self.inside.link_by_index(number) {
+                Err(Errno::ENODEV) => return Ok(number),
+                other => other.map(drop)?,
+            }
+        }
+        Err(Errno::EBUSY)
+    }
+
+    /// The number of a device that was number `before` and was to be `number` and `name`. Whoever is in a
+    /// namespace that is joined may rename devices at any time and put others in their place, so the name is
+    /// looked for only where an old kernel has given another number.
+    fn find_again(&self, before: u32, number: u32, name: &str) -> nix::Result<u32> {
+        match self.inside.link_by_index(number) {
+            Err(Errno::ENODEV) if number != before => self.inside.link(name).map(|link| link.index),
+            found => found.map(|link| link.index),
+        }
     }
 
     /// Final name, addresses, and up.
@@ -145,7 +172,7 @@ impl Mover {
         let Moved { before, addresses, index } = moved;
         let result = self
             .inside
-            .move_to(*index, self.own.as_fd(), &before.name)
+            .move_to(*index, self.own.as_fd(), &before.name, None)
             .and_then(|()| self.host.link(&before.name))
             .and_then(|link| {
                 if before.up {
@@ -163,6 +190,11 @@ impl Mover {
             crate::warn(&error.to_string());
         }
     }
+}
+
+/// What the device `link` is to be called. It may have been found by an alternative name, which goes along.
+fn new_name<'a>(device: &'a NetDevice, link: &'a Link) -> &'a str {
+    if device.name == device.host { &link.name } else { &device.name }
 }
 
 fn fail(device: &NetDevice, what: &str, errno: Errno) -> Error {

@@ -49,6 +49,8 @@ pub(super) struct Creation<'a> {
     pub(super) state: State,
     layout: Option<Layout>,
     unit_properties: Properties,
+    /// Whether the groups of resctrl in the state are the container's by now.
+    has_rdt: bool,
     pub(super) launched: Option<Launched>,
 }
 
@@ -91,7 +93,7 @@ impl<'a> Creation<'a> {
             .canonicalize()
             .map_err(|error| Error::io("open rootfs", &plan.rootfs.path, &error))?;
         check_terminal(&plan, options, terminal)?;
-        check_sysctls(&plan.sysctl, &plan.namespaces)?;
+        check_sysctls(&plan.sysctl, &plan.namespaces, None)?;
         let (cgroup, layout) = cgroup(runtime, &plan, &options.id)?;
         let unit_properties = unit_properties(&plan, cgroup.as_ref())?;
         let state = state(&plan, &options.id, cgroup)?;
@@ -105,6 +107,7 @@ impl<'a> Creation<'a> {
             state,
             layout,
             unit_properties,
+            has_rdt: false,
             launched: None,
         };
         creation.or_undo(|creation| {
@@ -121,8 +124,9 @@ impl<'a> Creation<'a> {
                 creation.state.cgroup = None;
                 return Err(cgroup_error(error));
             }
-            if let (Some(group), Some(rdt)) = (&creation.state.rdt, &creation.plan.intel_rdt) {
+            if let (Some(group), Some(rdt)) = (&mut creation.state.rdt, &creation.plan.intel_rdt) {
                 group.make(rdt)?;
+                creation.has_rdt = true;
             }
             // Only now it is known which hierarchies have a directory of the container's.
             let views = match (&creation.state.cgroup, &creation.layout) {
@@ -186,7 +190,7 @@ impl<'a> Creation<'a> {
         if let Some(launched) = &self.launched {
             launched.kill();
         }
-        let _ = self.state.rdt.as_ref().map(Group::remove);
+        let _ = self.state.rdt.as_ref().filter(|_| self.has_rdt).map(Group::remove);
         // What is left then is found by `delete --force`, for the state stays too.
         let has_cgroup = has_cgroup(&self.state);
         if let Some(cgroup) = self.state.cgroup.as_mut().filter(|_| has_cgroup)

@@ -18,7 +18,7 @@ pub(super) fn namespaces(
     let mut plan = Namespaces::default();
     if let Some(linux) = linux {
         list(linux, &mut plan)?;
-        user(linux, &mut plan, warnings)?;
+        user(linux, &mut plan)?;
         time(linux, &mut plan)?;
     }
     if facts.euid != 0 && plan.user == Namespace::Inherit {
@@ -127,17 +127,11 @@ fn no_root(plan: &Namespaces) -> Option<Fault> {
     Some(Fault::new(format!("/{kind}Mappings"), format!("user namespaces enabled, but {what}")))
 }
 
-fn user(linux: &Linux, plan: &mut Namespaces, warnings: &mut Vec<String>) -> Result<()> {
+fn user(linux: &Linux, plan: &mut Namespaces) -> Result<()> {
     plan.uid_maps = mappings("/linux/uidMappings", linux.uid_mappings())?;
     plan.gid_maps = mappings("/linux/gidMappings", linux.gid_mappings())?;
-    keep(USER_RULES, plan, "/linux")?;
-    // Engines write both. Whether they agree is seen when the namespace is opened.
-    let joined = matches!(plan.user, Namespace::Join(_));
-    if joined && !(plan.uid_maps.is_empty() && plan.gid_maps.is_empty()) {
-        let text = "mappings are given for a user namespace that is joined; its own are used";
-        warnings.push(warning("/linux/uidMappings", text));
-    }
-    Ok(())
+    // Of a namespace that is joined engines write both. Whether they agree is seen when there is a process.
+    keep(USER_RULES, plan, "/linux")
 }
 
 fn offsets_for_nobody(time: &Namespace) -> Option<Fault> {

@@ -42,10 +42,10 @@ pub(super) fn net_devices(
         list.push(NetDevice { host: host.clone(), name: new.unwrap_or(host).to_owned() });
     }
     list.sort_by(|one, other| one.host.cmp(&other.host));
-    for (index, device) in list.iter().enumerate() {
-        let before = list.iter().take(index).find(|other| other.name == device.name);
-        if let Some(other) = before.filter(|_| !device.is_template()) {
-            let text = format!("{:?} is to have the same name {:?}", other.host, device.name);
+    let mut taken = HashMap::new();
+    for device in list.iter().filter(|device| !device.is_template()) {
+        if let Some(other) = taken.insert(device.name.as_str(), &device.host) {
+            let text = format!("{other:?} is to have the same name {:?}", device.name);
             return Err(Error::config(at(POINTER, &device.host), text));
         }
     }

@@ -124,17 +124,43 @@ fn read_document(path: &Path) -> Result<Vec<u8>> {
     Ok(text)
 }
 
-fn parse_with<T: DeserializeOwned>(
-    text: &[u8],
-    path: &Path,
-    part: Part,
-    notes: &mut Notes,
-) -> Result<T> {
+/// A part of config.json by oci-spec's types.
+trait Document: DeserializeOwned {
+    /// The limits in it.
+    fn resources(&self) -> Option<&LinuxResources> {
+        None
+    }
+
+    /// Whether its types may have lost what the text says: they read a pids limit that is not there as 0, which is
+    /// one since runtime-spec 1.3.
+    fn may_mislead(&self) -> bool {
+        let pids = self.resources().and_then(|resources| resources.pids().as_ref());
+        pids.is_some_and(|pids| pids.limit() == 0)
+    }
+}
+
+impl Document for Spec {
+    fn resources(&self) -> Option<&LinuxResources> {
+        self.linux().as_ref().and_then(|linux| linux.resources().as_ref())
+    }
+}
+
+impl Document for LinuxResources {
+    fn resources(&self) -> Option<&LinuxResources> {
+        Some(self)
+    }
+}
+
+impl Document for Process {}
+impl Document for Vec<Mount> {}
+
+fn parse_with<T: Document>(text: &[u8], path: &Path, part: Part, notes: &mut Notes) -> Result<T> {
     if notes.is_strict() {
         notes.add(strict::findings(text, part));
     }
     let parsed = match serde_json::from_slice(text) {
-        Ok(value) => Ok((value, Vec::new())),
+        Ok(value) if !T::may_mislead(&value) => Ok((value, Vec::new())),
+        Ok(value) => Ok((translated(text, part).unwrap_or(value), Vec::new())),
         Err(error) => second_try(text, part, error).map_err(|fault| fault.into_error(path)),
     };
     let (value, mended) = notes.before(parsed)?;
@@ -194,6 +220,13 @@ fn offset(text: &[u8], line: usize, column: usize) -> usize {
     };
     let start = line.checked_sub(1).filter(|lines| *lines > 0).and_then(start).unwrap_or(0);
     start.saturating_add(column)
+}
+
+/// A document that is right, in words that oci-spec's types have.
+fn translated<T: DeserializeOwned>(text: &[u8], part: Part) -> Option<T> {
+    let mut document: Value = serde_json::from_slice(text).ok()?;
+    mend::translate(&mut document, part);
+    serde_json::from_value(document).ok()
 }
 
 fn second_try<T: DeserializeOwned>(

@@ -3,6 +3,8 @@
 //!
 //! Only run with `--strict`; the ordinary way never looks at a document twice.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::Part;
@@ -173,14 +175,15 @@ fn console_without_terminal(process: &Value) -> Option<(String, String)> {
 }
 
 fn variable_twice(env: &Value) -> Option<(String, String)> {
-    let name = |entry: &Value| entry.as_str()?.split_once('=').map(|(name, _)| name.to_owned());
-    let list = env.as_array()?;
-    let names: Vec<Option<String>> = list.iter().map(name).collect();
-    let twice = |(index, name): &(usize, &Option<String>)| {
-        name.is_some() && names.iter().skip(index + 1).any(|later| later == *name)
-    };
-    let (index, name) = names.iter().enumerate().find(twice)?;
-    let name = name.as_deref().unwrap_or_default();
+    fn name(entry: &Value) -> Option<&str> {
+        entry.as_str()?.split_once('=').map(|(name, _)| name)
+    }
+    let names = env.as_array()?.iter().map(name).enumerate().rev();
+    let mut later = HashSet::new();
+    // The first of them, which is the last one seen from the end.
+    let twice =
+        names.filter_map(|(at, name)| Some((at, name?))).filter(|(_, name)| !later.insert(*name));
+    let (index, name) = twice.last()?;
     Some((format!("/{index}"), format!("is ignored: {name} is set once more")))
 }
 

@@ -214,3 +214,20 @@ fn strict_takes_what_the_specification_allows() {
     assert_eq!(findings(document.to_string().as_bytes(), Part::Config), Vec::<String>::new());
     assert!(spec(&document.to_string()).is_ok());
 }
+
+/// A limit that is not there is none, one of 0 is one.
+#[test]
+fn pids_limits() {
+    let limit = |pids: &str| {
+        let text = format!("{{\"linux\": {{\"resources\": {{\"pids\": {pids}}}}}}}");
+        let spec = spec(&text).expect("a document").0;
+        let resources = spec.linux().as_ref().and_then(|linux| linux.resources().clone());
+        let part =
+            parse_resources(format!("{{\"pids\": {pids}}}").as_bytes(), &mut Notes::default());
+        assert_eq!(resources.as_ref(), part.as_ref().ok());
+        resources.and_then(|all| all.pids().as_ref().map(|pids| pids.limit()))
+    };
+    assert_eq!(limit("{}"), None);
+    assert_eq!(limit("{\"limit\": 0}"), Some(0));
+    assert_eq!(limit("{\"limit\": 5}"), Some(5));
+}

@@ -236,9 +236,12 @@ impl StateDir {
         std::fs::set_permissions(socket, Permissions::from_mode(0o777))
     }
 
-    /// Whether the container was created and not started.
+    /// Whether the container was created and not started: somebody is behind the first FIFO, which a `start`
+    /// that was killed may have left.
     pub(crate) fn awaits_start(&self) -> bool {
-        self.path.join(START).symlink_metadata().is_ok()
+        let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+        let opened = open(&self.path.join(START), flags, Mode::empty());
+        !matches!(opened, Err(Errno::ENOENT | Errno::ENXIO))
     }
 
     /// Gives the process behind the first FIFO the word to go; only one caller ever can, and one

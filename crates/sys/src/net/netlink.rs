@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvfrom, send,
     socket,
 };
 
@@ -37,6 +37,7 @@ const NLMSG_DONE: u16 = 3;
 
 const IFLA_IFNAME: u16 = 3;
 const IFLA_NET_NS_FD: u16 = 28;
+const IFLA_NEW_IFINDEX: u16 = 49;
 const IFF_UP: u32 = 1;
 
 /// A network device.
@@ -115,14 +116,25 @@ impl Netlink {
     }
 
     /// Moves device `index` to a network namespace, where it is called `name`. It is down then and has
-    /// no addresses.
+    /// no addresses. Its number there is `number` or, without one, the same where that is free.
     ///
     /// # Errors
-    /// `EEXIST` when there is one of that name; `EINVAL` for one that cannot be moved (loopback).
-    pub fn move_to(&self, index: u32, namespace: BorrowedFd<'_>, name: &str) -> nix::Result<()> {
+    /// `EEXIST` when there is one of that name, `EBUSY` when there is one of that number (a kernel before
+    /// Linux 5.13 gives another then); `EINVAL` for one that cannot be moved (loopback).
+    pub fn move_to(
+        &self,
+        index: u32,
+        namespace: BorrowedFd<'_>,
+        name: &str,
+        number: Option<u32>,
+    ) -> nix::Result<()> {
         let namespace = namespace.as_raw_fd().to_ne_bytes();
         let request = Request::new(RTM_NEWLINK, REQUEST | ACK, &ifinfomsg(index, 0, 0));
         let request = request.name(IFLA_IFNAME, name).attribute(IFLA_NET_NS_FD, &namespace);
+        let request = match number {
+            Some(number) => request.attribute(IFLA_NEW_IFINDEX, &number.to_ne_bytes()),
+            None => request,
+        };
         self.exchange(request, |_| {}).map(drop)
     }
 
@@ -162,10 +174,14 @@ impl Netlink {
         let mut buffer = vec![0; BUFFER];
         let mut whole = true;
         loop {
-            let length = match recv(fd, &mut buffer, MsgFlags::empty()) {
+            let (length, from) = match recvfrom::<NetlinkAddr>(fd, &mut buffer) {
                 Err(Errno::EINTR) => continue,
                 other => other?,
             };
+            // Whoever has the right to set up this network namespace may send to this socket, too.
+            if from.is_none_or(|from| from.pid() != 0) {
+                continue;
+            }
             let bytes = buffer.get(..length).unwrap_or_default();
             let mut several = false;
             for answer in answers(bytes).filter(|answer| answer.sequence == sequence) {
@@ -209,6 +225,8 @@ fn parse_link(body: &[u8]) -> Option<Link> {
 
 #[cfg(test)]
 mod tests {
+    use nix::sys::socket::{getsockname, sendto};
+
     use super::*;
 
     /// The one device that every namespace has.
@@ -222,6 +240,22 @@ mod tests {
         let addresses = netlink.addresses(lo.index).expect("addresses");
         // 127.0.0.1 is of this host alone.
         assert!(addresses.iter().all(|address| !address.is_permanent_and_global()));
+    }
+
+    #[test]
+    fn words_of_others_are_no_answers() {
+        let netlink = Netlink::open().expect("open");
+        let own: NetlinkAddr = getsockname(netlink.0.as_raw_fd()).expect("address");
+        let other = Netlink::open().expect("open");
+        // Says that there is no such device.
+        let mut words = Request::new(NLMSG_ERROR, 0, &(-19_i32).to_ne_bytes()).finish(1);
+        words.resize(64, 0);
+        match sendto(other.0.as_raw_fd(), &words, &own, MsgFlags::empty()) {
+            // Only the privileged may.
+            Err(Errno::EPERM) => return,
+            sent => assert_eq!(sent, Ok(64)),
+        }
+        assert_eq!(netlink.link("lo").map(|lo| lo.name).as_deref(), Ok("lo"));
     }
 
     #[test]

@@ -94,6 +94,7 @@ pub(crate) const DISKS: &[Row] = &[
             ("blkio.weight_device", "MAJOR:MINOR 300"),
         ],
         v2: &[("io.bfq.weight", "MAJOR:MINOR 300"), ("io.weight", "MAJOR:MINOR 2930")],
+        differs: &[Differs { peer: "runc", values: &["default 100"], why: OLD_RUNC }],
         ..DISK
     },
 ];

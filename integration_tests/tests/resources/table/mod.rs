@@ -16,7 +16,8 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     /// The v1 and the v2 name of the controller; empty where there is none.
     pub(crate) controller: (&'static str, &'static str),
-    /// `linux.resources`. MAJOR and MINOR are a disk's, SIZE and BYTES those of a huge page and of two, RDMA an adapter.
+    /// `linux.resources`. MAJOR and MINOR are a disk's, SIZE and BYTES those of a huge page and of two, RDMA an adapter,
+    /// SCARCE what the misc controller counts.
     pub(crate) resources: &'static str,
     /// What is in force before an update; with it there is only the update.
     pub(crate) base: &'static str,

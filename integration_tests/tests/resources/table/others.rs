@@ -66,6 +66,7 @@ pub(crate) const HUGE_PAGES: &[Row] = &[Row {
             values: &["9223372036854771712"],
             why: "before 1.2, without the limit on reservations",
         },
+        Differs { peer: "crun", values: &["max"], why: "on v2 without the limit on reservations" },
     ],
     ..NONE
 }];
@@ -94,6 +95,11 @@ pub(crate) const NETWORK: &[Row] = &[
         not_in_update: true,
         v1: &[("rdma.max", "RDMA hca_handle=2 hca_object=7")],
         v2: &[("rdma.max", "RDMA hca_handle=2 hca_object=7")],
+        differs: &[Differs {
+            peer: "crun",
+            values: &["RDMA hca_handle=max hca_object=max"],
+            why: "not set on v2",
+        }],
         ..NONE
     },
 ];
@@ -157,8 +163,8 @@ pub(crate) const UNIFIED: &[Row] = &[
     Row {
         name: "unified: misc",
         controller: ("", "misc"),
-        resources: r#"{"unified": {"misc.max": "sev 1"}}"#,
-        v2: &[("misc.max", "sev 1")],
+        resources: r#"{"unified": {"misc.max": "SCARCE 1"}}"#,
+        v2: &[("misc.max", "SCARCE 1")],
         ..NONE
     },
 ];
