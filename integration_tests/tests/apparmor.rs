@@ -1,5 +1,4 @@
-//! That AppArmor holds a confined process back, whatever else it is, with profiles that the tests load. What
-//! becomes of a profile otherwise is in `security_modules.rs`.
+//! That AppArmor holds a confined process back, whatever else it is, with profiles that the tests load.
 
 use integration_tests::{Bundle, apparmor_runs, differs, mount, need_root, run, skip};
 use serde_json::json;
@@ -90,6 +89,19 @@ fn the_process_is_confined() {
         assert_eq!(output.ok(), "unconfined\nopen\nsecret\n");
         bundle.assert_clean();
     }
+}
+
+#[test]
+fn a_profile_that_nobody_has_loaded() {
+    need_apparmor!();
+    let mut bundle = Bundle::new(&["sleep", "100"]);
+    bundle.up();
+    let output = bundle.exec_with(&["--apparmor", "no-such"], &["cat", CURRENT]);
+    output.exits(255).fails_with(&["apparmor", "no-such"]);
+    bundle.delete();
+    bundle.set("/process/apparmorProfile", json!("no-such"));
+    bundle.run().exits(1).fails_with(&["apparmor profile", "no-such"]);
+    bundle.assert_clean();
 }
 
 #[test]

@@ -1,11 +1,10 @@
-//! Labels of SELinux and AppArmor, on kernels that run one of them (see integration_tests/hosts).
+//! Labels of SELinux on kernels that run it (see integration_tests/hosts), and labels for modules that do not run.
 
 use integration_tests::{
     Bundle, apparmor_runs, differs, need_root, run, selinux_knows, selinux_runs, skip,
 };
 use serde_json::json;
 use std::fs;
-use std::process::Command;
 
 /// A label for containers, of distributions and of the test host's policy.
 const LABEL: &str = "system_u:system_r:container_t:s0:c1,c2";
@@ -53,68 +52,6 @@ fn selinux_label_that_the_policy_does_not_know() {
     let mut bundle = Bundle::new(&["true"]);
     bundle.set("/process/selinuxLabel", json!("no:such:label"));
     bundle.run().exits(1).fails_with(&["label", "invalid argument"]);
-    bundle.assert_clean();
-}
-
-/// A profile of AppArmor for one test.
-struct Profile(String);
-
-impl Profile {
-    /// `None` where AppArmor does not run, or has no parser.
-    fn load(bundle: &Bundle) -> Option<Self> {
-        if !apparmor_runs() {
-            return None;
-        }
-        let profile = Self(bundle.id.clone());
-        let text = format!(
-            "profile {} flags=(attach_disconnected,mediate_deleted) {{\n  file,\n  capability,\n  \
-             signal,\n  ptrace,\n  network,\n  unix,\n  umount,\n  deny /etc/secret r,\n}}\n",
-            profile.0
-        );
-        let file = bundle.dir().join("profile");
-        fs::write(&file, text).expect("write");
-        let output = Command::new("apparmor_parser").arg("-r").arg(&file).output();
-        output.is_ok_and(|output| output.status.success()).then_some(profile)
-    }
-}
-
-impl Drop for Profile {
-    fn drop(&mut self) {
-        let _ = fs::write("/sys/kernel/security/apparmor/.remove", &self.0);
-    }
-}
-
-#[test]
-fn apparmor_profile_of_program_and_exec() {
-    need_root!();
-    let mut bundle = Bundle::new(&["cat", "/proc/self/attr/current"]);
-    let Some(profile) = Profile::load(&bundle) else {
-        skip!("AppArmor does not run here, or apparmor_parser is missing");
-    };
-    fs::write(bundle.rootfs().join("etc/secret"), "secret").expect("write");
-    bundle.set("/process/apparmorProfile", json!(profile.0));
-    let in_force = format!("{} (enforce)", profile.0);
-    assert_eq!(clean(bundle.run().ok()), in_force);
-    bundle.args(&["/runtimetest", "cat", "/etc/secret"]);
-    let output = bundle.run();
-    assert!(output.code != 0 && !output.stdout.contains("secret"), "{output}");
-
-    bundle.args(&["/runtimetest", "sleep", "1000"]);
-    bundle.up();
-    let own = ["cat", "/proc/self/attr/current"];
-    assert_eq!(clean(bundle.exec(&own).ok()), in_force);
-    bundle.delete();
-    bundle.unset("/process/apparmorProfile");
-    bundle.up();
-    assert_eq!(clean(bundle.exec(&own).ok()), "unconfined");
-    assert_eq!(clean(bundle.exec_with(&["--apparmor", &profile.0], &own).ok()), in_force);
-    bundle
-        .exec_with(&["--apparmor", "no-such"], &own)
-        .exits(255)
-        .fails_with(&["apparmor", "no-such"]);
-    bundle.delete();
-    bundle.set("/process/apparmorProfile", json!("no-such"));
-    bundle.run().exits(1).fails_with(&["apparmor profile", "no-such"]);
     bundle.assert_clean();
 }
 

@@ -42,7 +42,7 @@ const TESTS: &[(&str, &str, &str)] = &[
     ("/process/rlimits", "conformance.rs", "many_configurations"),
     ("/process/capabilities", "conformance.rs", "many_configurations"),
     ("/process/noNewPrivileges", "security_process.rs", "exec_keeps_no_new_privileges_and_seccomp_of_the_configuration"),
-    ("/process/apparmorProfile", "security_modules.rs", "apparmor_profile_of_program_and_exec"),
+    ("/process/apparmorProfile", "apparmor.rs", "the_process_is_confined"),
     ("/process/selinuxLabel", "security_modules.rs", "selinux_label_of_program_keyring_and_exec"),
     ("/process/oomScoreAdj", "conformance.rs", "many_configurations"),
     ("/process/scheduler", "scheduling.rs", "policies_that_share_time"),
