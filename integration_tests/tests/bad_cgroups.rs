@@ -128,9 +128,13 @@ fn killed_below_a_frozen_parent() {
     bundle.call(&["delete", &bundle.id]).ok();
 }
 
-/// What an administrator may do: processes moved to the root, directories removed.
+/// What an administrator may do: processes moved to the root, directories removed. systemd sees nothing of it, which
+/// else is a matter of luck: held still meanwhile, it finds a directory gone of which it is told that it is empty.
 fn lose_cgroup(bundle: &Bundle) {
     let cgroups = Cgroups::detect();
+    let _systemd = (Manager::chosen() == Manager::Systemd && cgroups.view() == View::V2)
+        .then(|| Parent { dir: cgroups.roots()[0].join("init.scope"), v2: true })
+        .inspect(Parent::freeze);
     let pid = bundle.pid().to_string();
     for root in cgroups.roots() {
         fs::write(root.join("cgroup.procs"), &pid).expect("move");
