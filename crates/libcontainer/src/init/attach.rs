@@ -2,35 +2,20 @@
 //! destination that may be covered.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Component, Path};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::stat::fstat;
 use sys::mount::{self, ATTR_RDONLY, FsContext, MountAttr};
 
 use crate::error::{Error, Result};
-use crate::plan::{Attributes, FilesystemOptions, Mount, MountKind, Propagation};
+use crate::plan::{self, Attributes, FilesystemOptions, Mount, MountKind, Propagation};
 
 /// `f_type` of procfs.
 const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 
 /// Inode number of the root of every procfs.
 const PROC_ROOT_INODE: u64 = 1;
-
-/// What may be mounted over inside /proc: files that tools such as lxcfs replace, none of which
-/// the runtime or a security module writes to.
-const PROC_COVERS: [&str; 10] = [
-    "/proc/cpuinfo",
-    "/proc/diskstats",
-    "/proc/loadavg",
-    "/proc/meminfo",
-    "/proc/slabinfo",
-    "/proc/stat",
-    "/proc/swaps",
-    "/proc/sys/crypto/fips_enabled",
-    "/proc/sys/kernel/ns_last_pid",
-    "/proc/uptime",
-];
 
 /// Nothing may cover parts of a procfs but the few files above: what the runtime and security
 /// modules write there must reach the kernel.
@@ -41,14 +26,15 @@ pub(super) fn check_proc(
 ) -> Result<()> {
     let magic = mount::filesystem_magic(target)
         .map_err(|errno| Error::os("statfs", &entry.destination, errno))?;
-    let clean = lexically_clean(&entry.destination);
-    if clean == "/proc" && !is_procfs(entry, tree) {
+    let clean = plan::clean(&entry.destination);
+    let whole = clean == Path::new("/proc");
+    if whole && !is_procfs(entry, tree) {
         return Err(Error::message("\"/proc\" cannot be mounted because it is not of type proc"));
     }
     if magic != PROC_SUPER_MAGIC {
         return Ok(());
     }
-    if clean == "/proc" && is_procfs(entry, tree) || PROC_COVERS.contains(&clean.as_str()) {
+    if whole && is_procfs(entry, tree) || plan::covers_a_file_of_proc(&clean) {
         return Ok(());
     }
     Err(Error::message(format!(
@@ -162,17 +148,4 @@ pub(super) fn complain(context: &FsContext, op: &str, errno: Errno) -> Error {
         Some(text) if !text.is_empty() => Error::message(format!("{error} ({text})")),
         _ => error,
     }
-}
-
-/// The path with `.`, `..` and doubled slashes taken out, without looking at any file.
-pub(super) fn lexically_clean(path: &Path) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for component in path.components() {
-        match component {
-            Component::Normal(name) => parts.push(name.to_str().unwrap_or("\u{fffd}")),
-            Component::ParentDir => drop(parts.pop()),
-            _ => {}
-        }
-    }
-    format!("/{}", parts.join("/"))
 }

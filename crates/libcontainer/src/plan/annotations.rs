@@ -19,11 +19,6 @@ const KNOWN: &[(&str, Apply)] = &[
     ("run.oci.seccomp_fail_unknown_syscall", known_syscalls_only),
 ];
 
-/// The names of annotations that change what a container is or reaches: nobody untrusted may set them.
-pub fn acting_annotations() -> impl Iterator<Item = &'static str> {
-    KNOWN.iter().map(|(name, _)| *name)
-}
-
 /// Does what the plan's annotations ask for.
 pub(super) fn apply(plan: &mut Plan) -> Result<()> {
     for (name, apply) in KNOWN {

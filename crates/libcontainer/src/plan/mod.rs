@@ -42,7 +42,6 @@ mod uts;
 
 use oci_spec::runtime::Spec;
 
-pub use annotations::acting_annotations;
 pub use capabilities::{capability_names, capability_number};
 pub(crate) use cgroup::host_id;
 pub(crate) use check::at as pointer;
@@ -53,6 +52,7 @@ pub use memory_policy::{MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES};
 pub use model::*;
 pub use mount_options::mount_option_names;
 pub use mounts::live_mounts;
+pub(crate) use mounts::{clean, covers_a_file_of_proc};
 pub use namespaces::namespace_names;
 pub use process::process;
 pub use resources::limits;

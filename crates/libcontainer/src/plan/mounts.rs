@@ -12,7 +12,8 @@ use super::mount_options::Options;
 use super::{FilesystemOptions, Mount, MountKind, Namespace, Namespaces};
 use crate::error::{Error, Result};
 
-/// Files of /proc that lxcfs replaces; nothing else may be mounted inside /proc.
+/// What may be mounted over inside /proc: files that tools such as lxcfs replace, none of which the runtime or a security
+/// module writes to.
 const PROC_FILES: &[&str] = &[
     "cpuinfo",
     "diskstats",
@@ -269,14 +270,21 @@ fn proc_destination(destination: &Path, kind: &MountKind, pointer: &str) -> Resu
             _ => fail("\"/proc\" cannot be mounted because it is not of type proc".into()),
         };
     }
-    if PROC_FILES.iter().any(|file| inside == Path::new(file)) {
+    if covers_a_file_of_proc(&clean) {
         return Ok(());
     }
     fail(format!("{:?} cannot be mounted because it is inside /proc", clean.display().to_string()))
 }
 
+/// Whether a destination is one of the files of /proc that may be mounted over.
+pub(crate) fn covers_a_file_of_proc(clean: &Path) -> bool {
+    clean
+        .strip_prefix("/proc")
+        .is_ok_and(|inside| PROC_FILES.iter().any(|file| inside == Path::new(file)))
+}
+
 /// The path without `.` and `..`, by its text alone.
-fn clean(path: &Path) -> PathBuf {
+pub(crate) fn clean(path: &Path) -> PathBuf {
     let mut result = PathBuf::from("/");
     for part in path.components() {
         match part {
