@@ -1,6 +1,8 @@
 //! The runtime's side of making a container process: everything is opened and prepared, one clone
 //! is made, and the slow work is done beside the child.
 
+mod attend;
+mod enter;
 mod exec;
 mod handover;
 mod id_maps;
@@ -20,11 +22,12 @@ use nix::unistd::Pid;
 use sys::clone::Cloned;
 
 use crate::error::{Error, Result};
-use crate::hooks;
 use crate::init::{self, InitContext, InitOptions, Prepared, StartGate};
 use crate::plan::{Namespace, Plan};
 use crate::state::{ExecDefaults, InitProcess, State, StateDir, Status};
 use crate::sync::{ParentEnd, Report, pair};
+use attend::Attendance;
+use handover::Listener;
 
 pub(crate) use exec::{ExecLaunch, launch_exec};
 pub(crate) use handover::{send_pidfd, write_pid_file};
@@ -151,6 +154,12 @@ fn limit_error(error: &libcgroups::Error) -> Error {
     Error::message(format!("error setting cgroup config: {error}"))
 }
 
+/// v1 device rules are written one by one, and while they are there are moments in which nothing is
+/// allowed, not even making the container's own nodes; all other limits can be set beside.
+fn limits_come_first(state: &State) -> bool {
+    state.cgroup.as_ref().is_some_and(|cgroup| !cgroup.v1().is_empty())
+}
+
 /// What `create` and `run` launch.
 pub(crate) struct Launch<'a> {
     pub(crate) plan: &'a Plan,
@@ -172,16 +181,12 @@ impl Launch<'_> {
         let prepared = Prepared::open(self.plan)?;
         let gate = self.gate()?;
         let console_socket = self.console_socket.map(handover::connect_console).transpose()?;
-        // v1 device rules are written one by one, and while they are there are moments in which
-        // nothing is allowed, not even making the container's own nodes; all else can be done beside.
-        let limits_first = state.cgroup.as_ref().is_some_and(|cgroup| !cgroup.v1().is_empty());
-        // systemd makes a unit only with a process to put in: all else about the cgroup comes after the clone then.
+        // systemd makes a unit only with a process to put in: all about the cgroup comes after the clone then.
         let by_systemd = state.cgroup.as_ref().is_some_and(|cgroup| cgroup.unit().is_some());
-        if limits_first && !by_systemd {
+        if !by_systemd && limits_come_first(state) {
             self.limit(state)?;
         }
         let entrance = Entrance::open(state.cgroup.as_ref().filter(|_| !by_systemd), true)?;
-        let namespaces = &self.plan.namespaces;
         // Asked before the clone: in a user namespace the answer is another.
         let unprivileged = !nix::unistd::geteuid().is_root();
         if !unprivileged {
@@ -190,21 +195,10 @@ impl Launch<'_> {
             namespaces::protect()?;
         }
         let (parent, child) = pair()?;
-        let (cloned, in_v2) =
-            namespaces::spawn_into(namespaces, entrance.v2.as_ref().map(AsFd::as_fd))?;
-        // The root of a cgroup namespace is the cgroup that its maker is in.
-        // And before systemd has made it, there is nothing to mount, nor who would be put in if the process failed.
-        let cgroup_first =
-            by_systemd || (namespaces.cgroup == Namespace::New && entrance.lacks_v2(in_v2));
-        // Files in /proc/PID are closed to the unprivileged once the process has protected itself.
-        // Sysctls of network devices can only be set once they are there, and what hooks start is to be
-        // in the class of service.
-        let devices_first = !self.plan.net_devices.is_empty() || self.plan.intel_rdt.is_some();
-        // Those of a namespace that is joined are compared.
-        let maps_first = !(namespaces.uid_maps.is_empty() && namespaces.gid_maps.is_empty());
-        let looked_at = namespaces::has_joined_sysctls(&self.plan.sysctl, namespaces);
+        let cgroup_fd = entrance.v2.as_ref().map(AsFd::as_fd);
+        let (cloned, in_v2) = namespaces::spawn_into(&self.plan.namespaces, cgroup_fd)?;
         self.options.wait_first =
-            maps_first || looked_at || cgroup_first || unprivileged || devices_first;
+            self.must_wait(unprivileged, by_systemd, entrance.lacks_v2(in_v2));
         let filter = prepared.filter.clone();
         let (pid, pidfd) = match cloned {
             Cloned::Parent { pid, pidfd } => (pid, pidfd),
@@ -223,19 +217,56 @@ impl Launch<'_> {
         };
         drop((child, prepared, gate));
         let mut launched = Launched { pid, pidfd, is_first: true, channel: parent, console: None };
-        let done = self
-            .place(state, &launched, in_v2)
-            .and_then(|()| if limits_first { Ok(()) } else { self.limit(state) })
-            .and_then(|()| self.delegate(state, launched.pid))
-            .and_then(|()| self.beside(filter.as_ref()))
-            .and_then(|()| self.attend(state, &mut launched, console_socket.as_ref()));
-        match done {
+        match self.serve(state, &mut launched, in_v2, filter.as_ref(), console_socket.as_ref()) {
             Ok(()) => Ok(launched),
             Err(error) => {
                 launched.kill();
                 Err(error)
             }
         }
+    }
+
+    /// Whether the process is to do nothing until [`Self::place`] is done.
+    fn must_wait(&self, unprivileged: bool, by_systemd: bool, lacks_v2: bool) -> bool {
+        let plan = self.plan;
+        let namespaces = &plan.namespaces;
+        let reasons = [
+            // Files in /proc/PID are closed to the unprivileged once the process has protected itself.
+            unprivileged,
+            // Before systemd has made the cgroup, there is nothing to mount, nor who would be put in if the
+            // process failed.
+            by_systemd,
+            // The root of a cgroup namespace is the cgroup that its maker is in.
+            namespaces.cgroup == Namespace::New && lacks_v2,
+            // Those of a namespace that is joined are compared.
+            !namespaces.uid_maps.is_empty() || !namespaces.gid_maps.is_empty(),
+            // The namespace that it has joined is looked at.
+            namespaces::has_joined_sysctls(&plan.sysctl, namespaces),
+            // Their sysctls can only be set once they are there.
+            !plan.net_devices.is_empty(),
+            // What hooks start is to be in the class of service.
+            plan.intel_rdt.is_some(),
+        ];
+        reasons.contains(&true)
+    }
+
+    /// The runtime's part while the process sets itself up.
+    fn serve(
+        &self,
+        state: &mut State,
+        launched: &mut Launched,
+        in_v2: bool,
+        filter: Option<&init::Filter>,
+        console_socket: Option<&OwnedFd>,
+    ) -> Result<()> {
+        let limits_are_set = limits_come_first(state);
+        self.place(state, launched, in_v2)?;
+        if !limits_are_set {
+            self.limit(state)?;
+        }
+        self.delegate(state, launched.pid)?;
+        self.save_for_exec(filter)?;
+        self.attendance(state, launched.pid, console_socket).until_ready(launched)
     }
 
     fn gate(&self) -> Result<StartGate> {
@@ -320,8 +351,8 @@ impl Launch<'_> {
         }
     }
 
-    /// What takes its time and can be done while the process builds its root file system.
-    fn beside(&self, filter: Option<&init::Filter>) -> Result<()> {
+    /// Writes down what `exec` starts from: it takes its time, and the process builds its root file system meanwhile.
+    fn save_for_exec(&self, filter: Option<&init::Filter>) -> Result<()> {
         let seccomp = self.plan.seccomp.as_ref();
         self.dir.save_exec(&ExecDefaults {
             process: self.plan.process.clone(),
@@ -337,58 +368,20 @@ impl Launch<'_> {
         filter.map_or(Ok(()), |filter| self.dir.save_filter(filter.flags, &filter.program))
     }
 
-    /// Answers the process until it is ready.
-    fn attend(
-        &self,
-        state: &State,
-        launched: &mut Launched,
-        console_socket: Option<&OwnedFd>,
-    ) -> Result<()> {
-        let hooks = &self.plan.hooks;
-        let mut awaits_hooks = !hooks.prestart.is_empty() || !hooks.create_runtime.is_empty();
-        if !awaits_hooks {
-            launched.go()?;
-        }
-        let rlimits = self.plan.process.as_ref().map_or(&[][..], |process| &process.rlimits);
-        // A createContainer hook may take as long as its own timeout lets it.
-        let patience = hooks.create_container.is_empty().then_some(PATIENCE);
-        let mut mapper = MountIdMapper::new(launched.pid);
-        loop {
-            match launched.channel.receive(patience)? {
-                Report::MapIds { mount, tree, answer } => {
-                    let done = match self.plan.mounts.get(mount) {
-                        Some(entry) => mapper.apply(entry, tree.as_fd()),
-                        None => Err(Error::message(format!("there is no mount {mount}"))),
-                    };
-                    answer.give(done);
-                }
-                Report::Hooks if awaits_hooks => {
-                    awaits_hooks = false;
-                    let json = state.for_hooks(Status::Created, launched.pid);
-                    hooks::run_all("prestart", &hooks.prestart, &json)?;
-                    hooks::run_all("createRuntime", &hooks.create_runtime, &json)?;
-                    // Once for the hooks, once for the limits, which are in force by now.
-                    launched.go()?;
-                    launched.go()?;
-                }
-                Report::Console(master) => {
-                    launched.console = handover::deliver_console(master, console_socket)?;
-                }
-                Report::Listener(number) => {
-                    let listener = handover::Listener::of_plan(self.plan)?;
-                    let own = (Status::Creating, launched.pid);
-                    listener.deliver(launched, number, state, own)?;
-                    launched.go()?;
-                }
-                Report::Ready(pending) => {
-                    return handover::set_rlimits(launched.pid, rlimits, pending);
-                }
-                Report::Failed(text) => return Err(launched.failure(&text)),
-                Report::Gone => return Err(launched.death()),
-                Report::Hooks | Report::Handle(_) | Report::NotRun(_) => {
-                    return Err(Error::message("the container process speaks out of turn"));
-                }
-            }
+    fn attendance<'a>(
+        &'a self,
+        state: &'a State,
+        pid: i32,
+        console_socket: Option<&'a OwnedFd>,
+    ) -> Attendance<'a> {
+        let process = self.plan.process.as_ref();
+        Attendance {
+            state,
+            container: (Status::Creating, pid),
+            console_socket,
+            listener: Listener::of_plan(self.plan),
+            rlimits: process.map_or(&[][..], |process| &process.rlimits),
+            first: Some(self.plan),
         }
     }
 }
