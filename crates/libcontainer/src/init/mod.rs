@@ -32,7 +32,7 @@ use sys::{Proc, Root};
 
 use crate::error::{Error, Result};
 use crate::hooks::{self, Surroundings};
-use crate::plan::{CpuAffinity, Namespace, Plan};
+use crate::plan::{CpuAffinity, Namespace, Plan, Process};
 use crate::state::{State, Status};
 use crate::sync::ChildEnd;
 
@@ -125,22 +125,10 @@ fn set_up(
     gate: &StartGate,
 ) -> Result<Option<Executable>> {
     let plan = context.plan;
-    let namespaces = &plan.namespaces;
     begin(channel, &context.join_files, context.options.wait_first)?;
     let peers = prepared::peer_sources(plan)?;
     let root = rootfs::attach(plan, &context.prepared)?;
-    if namespaces.user != Namespace::Inherit {
-        let keep_groups = plan.process.as_ref().is_some_and(|process| process.keep_groups);
-        credentials::become_namespace_root(keep_groups)?;
-    }
-    if namespaces.cgroup == Namespace::New {
-        system::unshare_cgroup()?;
-    }
-    let label = plan.process.as_ref().and_then(|process| process.selinux_label.as_deref());
-    session(context.options.new_keyring, &context.state.id, label)?;
-    if namespaces.network == Namespace::New {
-        sys::net::bring_up_loopback().map_err(|errno| Error::os("bring up", "lo", errno))?;
-    }
+    settle(context)?;
     let terminal = build_rootfs(context, &root, &peers, channel)?;
     drop(peers);
     let proc = Proc::open().map_err(|errno| Error::os("open private", "proc", errno))?;
@@ -157,21 +145,52 @@ fn set_up(
     }
     drop(root);
     channel.wait_go()?;
-    let keep = gate.descriptors();
     if matches!(gate, StartGate::Fifos { .. }) {
         // Whoever tells a created container to end need not kill it.
         sys::prctl::end_on_signals().map_err(|errno| Error::os("handle", "signals", errno))?;
     }
-    let Some(process) = &plan.process else {
-        drop(proc);
-        outlive_runtime()?;
-        forget_descriptors(keep, channel, context.options.preserve_fds)?;
-        channel.ready(0)?;
-        return Ok(None);
-    };
+    match &plan.process {
+        Some(process) => confine(context, process, proc, gate, channel).map(Some),
+        None => {
+            drop(proc);
+            outlive_runtime()?;
+            forget_descriptors(gate.descriptors(), channel, context.options.preserve_fds)?;
+            channel.ready(0)?;
+            Ok(None)
+        }
+    }
+}
+
+/// In the new namespaces: root, a cgroup namespace, a session, the loopback device.
+fn settle(context: &InitContext<'_>) -> Result<()> {
+    let process = context.plan.process.as_ref();
+    let namespaces = &context.plan.namespaces;
+    if namespaces.user != Namespace::Inherit {
+        credentials::become_namespace_root(process.is_some_and(|process| process.keep_groups))?;
+    }
+    if namespaces.cgroup == Namespace::New {
+        system::unshare_cgroup()?;
+    }
+    let label = process.and_then(|process| process.selinux_label.as_deref());
+    session(context.options.new_keyring, &context.state.id, label)?;
+    if namespaces.network == Namespace::New {
+        sys::net::bring_up_loopback().map_err(|errno| Error::os("bring up", "lo", errno))?;
+    }
+    Ok(())
+}
+
+/// Takes on what `process` asks for.
+fn confine(
+    context: &InitContext<'_>,
+    process: &Process,
+    proc: Proc,
+    gate: &StartGate,
+    channel: &ChildEnd,
+) -> Result<Executable> {
+    let plan = context.plan;
     let setting = Setting {
         proc,
-        keep,
+        keep: gate.descriptors(),
         filter: context.prepared.filter.as_ref(),
         personality: plan.personality,
         memory_policy: plan.memory_policy.as_ref(),
@@ -181,7 +200,7 @@ fn set_up(
         cpuset: plan.resources.cpuset.cpus.is_some(),
         last_words: "init: closing the pipe to signal completion",
     };
-    credentials::confine(process, setting, channel).map(Some)
+    credentials::confine(process, setting, channel)
 }
 
 /// The very first calls of any process the runtime makes.
