@@ -32,7 +32,8 @@ struct Snapshot(Vec<(PathBuf, String)>);
 impl Snapshot {
     fn take(cgroup: &Cgroup, resources: &Resources) -> Self {
         let mut files = Vec::new();
-        for (controller, v1, v2) in touched(resources) {
+        for Files { controller, v1, v2, .. } in FILES.iter().filter(|one| (one.touched)(resources))
+        {
             let Some((dir, is_v2)) = cgroup.controller_dir(controller) else { continue };
             let names = if is_v2 { v2 } else { v1 };
             files.extend(names.iter().map(|name| dir.dir().join(name)));
@@ -66,65 +67,68 @@ impl Snapshot {
     }
 }
 
-/// The files of a controller (v1 name) in v1 and in v2.
-type Files = (&'static str, &'static [&'static str], &'static [&'static str]);
+/// What `resources` may change, by controller. Files that cannot be written as they are read (`memory.oom_control`) or
+/// have no default (weights of devices) are left out.
+const FILES: [Files; 5] = [
+    Files {
+        controller: "memory",
+        touched: |resources| resources.memory != Memory::default(),
+        v1: &[
+            "memory.memsw.limit_in_bytes",
+            "memory.limit_in_bytes",
+            "memory.soft_limit_in_bytes",
+            "memory.swappiness",
+        ],
+        v2: &["memory.swap.max", "memory.max", "memory.low"],
+    },
+    Files {
+        controller: "cpu",
+        touched: |resources| resources.cpu != Cpu::default(),
+        v1: &[
+            "cpu.shares",
+            "cpu.cfs_quota_us",
+            "cpu.cfs_period_us",
+            "cpu.cfs_burst_us",
+            "cpu.idle",
+            "cpu.rt_runtime_us",
+            "cpu.rt_period_us",
+        ],
+        v2: &["cpu.idle", "cpu.weight", "cpu.max", "cpu.max.burst"],
+    },
+    Files {
+        controller: "cpuset",
+        touched: |resources| resources.cpuset != Cpuset::default(),
+        v1: &["cpuset.cpus", "cpuset.mems"],
+        v2: &["cpuset.cpus", "cpuset.mems"],
+    },
+    Files {
+        controller: "pids",
+        touched: |resources| resources.pids_limit.is_some(),
+        v1: &["pids.max"],
+        v2: &["pids.max"],
+    },
+    Files {
+        controller: "blkio",
+        touched: |resources| resources.block_io != BlockIo::default(),
+        v1: &[
+            "blkio.weight",
+            "blkio.bfq.weight",
+            "blkio.throttle.read_bps_device",
+            "blkio.throttle.write_bps_device",
+            "blkio.throttle.read_iops_device",
+            "blkio.throttle.write_iops_device",
+        ],
+        v2: &["io.max"],
+    },
+];
 
-/// What `resources` may change. Files that cannot be written as they are read (`memory.oom_control`) or have no default
-/// (weights of devices) are left out.
-fn touched(resources: &Resources) -> impl Iterator<Item = Files> {
-    let Resources { memory, cpu, cpuset, pids_limit, block_io, .. } = resources;
-    let all: [(bool, Files); 5] = [
-        (
-            *memory != Memory::default(),
-            (
-                "memory",
-                &[
-                    "memory.memsw.limit_in_bytes",
-                    "memory.limit_in_bytes",
-                    "memory.soft_limit_in_bytes",
-                    "memory.swappiness",
-                ],
-                &["memory.swap.max", "memory.max", "memory.low"],
-            ),
-        ),
-        (
-            *cpu != Cpu::default(),
-            (
-                "cpu",
-                &[
-                    "cpu.shares",
-                    "cpu.cfs_quota_us",
-                    "cpu.cfs_period_us",
-                    "cpu.cfs_burst_us",
-                    "cpu.idle",
-                    "cpu.rt_runtime_us",
-                    "cpu.rt_period_us",
-                ],
-                &["cpu.idle", "cpu.weight", "cpu.max", "cpu.max.burst"],
-            ),
-        ),
-        (
-            *cpuset != Cpuset::default(),
-            ("cpuset", &["cpuset.cpus", "cpuset.mems"], &["cpuset.cpus", "cpuset.mems"]),
-        ),
-        (pids_limit.is_some(), ("pids", &["pids.max"], &["pids.max"])),
-        (
-            *block_io != BlockIo::default(),
-            (
-                "blkio",
-                &[
-                    "blkio.weight",
-                    "blkio.bfq.weight",
-                    "blkio.throttle.read_bps_device",
-                    "blkio.throttle.write_bps_device",
-                    "blkio.throttle.read_iops_device",
-                    "blkio.throttle.write_iops_device",
-                ],
-                &["io.max"],
-            ),
-        ),
-    ];
-    all.into_iter().filter(|(touched, _)| *touched).map(|(_, files)| files)
+/// The files of a controller.
+struct Files {
+    /// Its name in v1.
+    controller: &'static str,
+    touched: fn(&Resources) -> bool,
+    v1: &'static [&'static str],
+    v2: &'static [&'static str],
 }
 
 /// What to write, in this order, to bring a file from `now` back to `old`: its text, or line by line where it has one
