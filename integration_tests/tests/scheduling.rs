@@ -129,7 +129,7 @@ fn exec_has_the_containers_or_its_own() {
         "args": ["/runtimetest", "cat", "/proc/self/stat"], "cwd": "/", "user": {},
         "scheduler": { "policy": "SCHED_IDLE" },
     });
-    std::fs::write(&file, process.to_string()).expect("write");
+    fs::write(&file, process.to_string()).expect("write");
     let output = bundle.call(&["exec", "--process", &file.to_string_lossy(), &bundle.id]);
     assert_eq!(policy(&output), Some("5".into()));
     bundle.delete();

@@ -56,9 +56,9 @@ pub(crate) use mounts::{clean, covers_a_file_of_proc};
 pub use namespaces::namespace_names;
 pub use process::process;
 pub use resources::limits;
-pub use rules::rules;
 
 use crate::error::Result;
+use rules::Rule;
 
 /// Resolves and validates a whole config.json.
 ///
@@ -130,4 +130,18 @@ fn member<T>(linux: Option<&Linux>, get: fn(&Linux) -> &Option<T>) -> Option<&T>
 /// What a section resolves to, if it is there.
 fn optional<T, P>(given: Option<&T>, resolve: impl FnOnce(&T) -> Result<P>) -> Result<Option<P>> {
     given.map(resolve).transpose()
+}
+
+/// Every rule that is in a table: what must hold, and the heading of the runtime-spec.
+pub fn rules() -> Vec<(&'static str, &'static str)> {
+    fn of<T: ?Sized>(rules: &[Rule<T>]) -> impl Iterator<Item = (&'static str, &'static str)> {
+        rules.iter().map(|rule| (rule.rule, rule.source))
+    }
+    of(namespaces::USER_RULES)
+        .chain(of(namespaces::TIME_RULES))
+        .chain(of(scheduler::RULES))
+        .chain(of(hooks::RULES))
+        .chain(of(seccomp::RULES))
+        .chain(of(seccomp::LISTENER_RULES))
+        .collect()
 }
