@@ -1,8 +1,8 @@
 //! Configurations that Docker, Podman, containerd and Kubernetes have really written.
 
 use integration_tests::{
-    Bundle, Capture, Cgroups, ConsoleSocket, Peer, busybox_bundle, capture, differs, fill,
-    need_root, peer, read_for, skip, wait_until,
+    Bundle, Capture, Cgroups, ConsoleSocket, busybox_bundle, capture, fill, need_root, read_for,
+    skip, wait_until,
 };
 use serde_json::Value;
 use std::fs;
