@@ -134,8 +134,25 @@ impl FsContext {
 /// # Errors
 /// `EPERM` without CAP_SYS_ADMIN over the mount namespace; those of open_tree(2).
 pub fn clone_tree(at: BorrowedFd<'_>, path: &Path, recursive: bool) -> nix::Result<OwnedFd> {
+    open_tree(at, path, recursive, 0)
+}
+
+/// As [`clone_tree`], but a symbolic link at the end of `path` is copied itself, without following it.
+///
+/// # Errors
+/// As [`clone_tree`].
+pub fn clone_link(at: BorrowedFd<'_>, path: &Path, recursive: bool) -> nix::Result<OwnedFd> {
+    open_tree(at, path, recursive, libc::AT_SYMLINK_NOFOLLOW as c_uint)
+}
+
+fn open_tree(
+    at: BorrowedFd<'_>,
+    path: &Path,
+    recursive: bool,
+    more: c_uint,
+) -> nix::Result<OwnedFd> {
     let path = c_path(path)?;
-    let mut flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | EMPTY_PATH;
+    let mut flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | EMPTY_PATH | more;
     if recursive {
         flags |= AT_RECURSIVE;
     }

@@ -196,6 +196,8 @@ pub enum MountKind {
         /// Attributes of the source that the mount is not to have, where the kernel lets go of them: in
         /// a user namespace it may not.
         unnamed: u64,
+        /// What becomes of links at its ends.
+        links: Links,
     },
     /// A new instance of a file system.
     Filesystem {
@@ -215,6 +217,25 @@ pub enum MountKind {
         /// The file system's options.
         options: FilesystemOptions,
     },
+}
+
+/// What becomes of a symbolic link at an end of a bind mount: options of crun. Without them both are
+/// followed, that of the destination inside of the root.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Links {
+    /// `copy-symlink`: a source that is one is made once more at the destination, and nothing is mounted.
+    pub copy: bool,
+    /// `src-nofollow`: a source that is one is mounted itself.
+    pub source: bool,
+    /// `dest-nofollow`: a destination that is one is itself mounted on.
+    pub destination: bool,
+}
+
+impl Links {
+    /// Whether a source that is a link is taken itself.
+    pub fn keep_source(self) -> bool {
+        self.copy || self.source
+    }
 }
 
 /// Options of the file system itself, as fsconfig(2) takes them.

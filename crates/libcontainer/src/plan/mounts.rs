@@ -48,21 +48,20 @@ pub(super) fn mounts(
     Ok(plan)
 }
 
-/// A list of mounts for a container that runs already, which is not config.json's. `user` is its user
-/// namespace.
+/// A list of mounts for a container that runs already, which is not config.json's. Of `namespaces` only the
+/// user namespace and its mappings count.
 ///
 /// # Errors
 /// As for `mounts` of config.json; besides for a whole cgroup view, a `remount` and the root directory.
 pub fn live_mounts(
     list: &[OciMount],
     facts: &HostFacts,
-    user: Namespace,
+    namespaces: &Namespaces,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Mount>> {
-    let namespaces = Namespaces { user, ..Namespaces::default() };
     let plan = list.iter().enumerate().map(|(index, entry)| {
         let pointer = format!("/{index}");
-        let mount = mount(entry, &pointer, facts, Path::new("/"), &namespaces, warnings)?;
+        let mount = mount(entry, &pointer, facts, Path::new("/"), namespaces, warnings)?;
         let refuse = |what: &str| Err(Error::config(&*pointer, what));
         match &mount.kind {
             MountKind::Cgroup => refuse("a cgroup mount cannot be added to a running container"),
@@ -74,6 +73,11 @@ pub fn live_mounts(
         }
     });
     plan.collect()
+}
+
+/// Whether a mount of a list has `copy-symlink` among its options, and so may be none.
+pub fn copies_links(entry: &OciMount) -> bool {
+    Options::parse(entry.options().as_deref().unwrap_or_default()).links.copy
 }
 
 /// `linux.mountLabel`; an empty one is none.
@@ -103,6 +107,10 @@ fn mount(
     let is_tmpfs = matches!(&kind, MountKind::Filesystem { fstype, .. } if fstype == "tmpfs");
     if options.copy_up && !is_tmpfs {
         warnings.push(warning(pointer, "tmpcopyup is ignored: this is not a tmpfs"));
+    }
+    if let (Some(index), false) = (options.links_at, matches!(kind, MountKind::Bind { .. })) {
+        let text = format!("{} is ignored: this is not a bind mount", given[index]);
+        warnings.push(warning(&format!("{pointer}/options/{index}"), &text));
     }
     let attributes = match &kind {
         MountKind::Bind { .. } => options.bind_attributes().0,
@@ -166,6 +174,7 @@ fn kind(
     }
     if options.bind.is_some() || fstype == "bind" {
         no_data(options, pointer, warnings)?;
+        links_agree(options, pointer)?;
         if source.as_os_str().is_empty() {
             return Err(Error::config(format!("{pointer}/source"), "a bind mount needs a source"));
         }
@@ -173,6 +182,7 @@ fn kind(
             source: facts.bundle.join(source),
             recursive: options.bind.unwrap_or(false),
             unnamed: options.bind_attributes().1,
+            links: options.links,
         });
     }
     match fstype {
@@ -206,6 +216,18 @@ fn no_data(options: &Options, pointer: &str, warnings: &mut Vec<String>) -> Resu
         warnings.push(warning(&pointer, &text));
     }
     Ok(())
+}
+
+/// A link that is made once more is not mounted, neither on another one.
+fn links_agree(options: &Options, pointer: &str) -> Result<()> {
+    let links = options.links;
+    match options.links_at {
+        Some(index) if links.copy && (links.source || links.destination) => Err(Error::config(
+            format!("{pointer}/options/{index}"),
+            "copy-symlink is mutually exclusive with src-nofollow and dest-nofollow",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn filesystem(fstype: &str, source: &Path, options: &Options) -> MountKind {
