@@ -9,6 +9,7 @@ pub mod clone;
 pub mod credentials;
 pub mod fd;
 pub mod mount;
+mod mount_call;
 pub mod mountinfo;
 pub mod net;
 pub mod pidfd;

@@ -77,8 +77,8 @@ impl Root {
         let (parent, name) = self.make_parent(path)?;
         if directory {
             match mkdirat(&parent, name.as_os_str(), DIRECTORY_MODE) {
-                Err(errno) if errno != Errno::EEXIST => return Err(errno),
-                _ => unfollowed(&parent, &name),
+                Ok(()) | Err(Errno::EEXIST) => unfollowed(&parent, &name),
+                Err(errno) => Err(errno),
             }
         } else {
             new_file(&parent, &name)

@@ -117,6 +117,11 @@ pub(super) fn new_filesystem(
     options: &FilesystemOptions,
     attributes: u64,
 ) -> Result<OwnedFd> {
+    if options.mount_flags != 0 {
+        let (data, flags) = for_mount_call(options);
+        return mount::new_mount(fstype, source, &data, attributes, flags)
+            .map_err(|errno| Error::os("mount", fstype, errno));
+    }
     let context = FsContext::new(fstype).map_err(|errno| Error::os("fsopen", fstype, errno))?;
     if !source.is_empty() {
         context
@@ -125,6 +130,27 @@ pub(super) fn new_filesystem(
     }
     configure(&context, options)?;
     context.mount(attributes).map_err(|errno| complain(&context, "mount", errno))
+}
+
+/// Options as mount(2) takes them: one text, and flags.
+fn for_mount_call(options: &FilesystemOptions) -> (String, u64) {
+    /// `MS_*` of mount(2).
+    const FLAGS: [(&str, u64); 5] =
+        [("ro", 1), ("sync", 16), ("mand", 64), ("dirsync", 128), ("lazytime", 1 << 25)];
+    let mut flags = options.mount_flags;
+    let mut words = Vec::with_capacity(options.flags.len() + options.values.len());
+    for word in &options.flags {
+        match FLAGS.iter().find(|(name, _)| name == word) {
+            Some((_, flag)) => flags |= flag,
+            None => words.push(word.clone()),
+        }
+    }
+    // Security modules take labels, in which there are commas, out of quotes.
+    words.extend(options.values.iter().map(|(key, value)| match key.ends_with("context") {
+        true => format!("{key}=\"{value}\""),
+        false => format!("{key}={value}"),
+    }));
+    (words.join(","), flags)
 }
 
 pub(super) fn configure(context: &FsContext, options: &FilesystemOptions) -> Result<()> {
@@ -147,5 +173,23 @@ pub(super) fn complain(context: &FsContext, op: &str, errno: Errno) -> Error {
     match context.complaint() {
         Some(text) if !text.is_empty() => Error::message(format!("{error} ({text})")),
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_for_mount_2() {
+        let options = FilesystemOptions {
+            flags: ["ro", "newinstance", "lazytime"].map(str::to_owned).to_vec(),
+            values: [("size", "1m"), ("rootcontext", "a:b:c1,c2")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .to_vec(),
+            mount_flags: 1 << 15,
+        };
+        let data = "newinstance,size=1m,rootcontext=\"a:b:c1,c2\"".to_owned();
+        assert_eq!(for_mount_call(&options), (data, 1 | 1 << 15 | 1 << 25));
     }
 }

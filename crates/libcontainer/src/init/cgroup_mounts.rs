@@ -57,7 +57,7 @@ impl CgroupMount<'_> {
     fn v1(&self, entry: &Mount, target: &OwnedFd) -> Result<()> {
         let readonly = entry.attributes.set & ATTR_RDONLY;
         let mut options =
-            FilesystemOptions { flags: vec![], values: vec![("mode".into(), "755".into())] };
+            FilesystemOptions { values: vec![("mode".into(), "755".into())], ..Default::default() };
         label::add("tmpfs", &mut options, self.label);
         // Writable until the mount points are made in it.
         let directory =

@@ -241,11 +241,14 @@ impl Links {
 /// Options of the file system itself, as fsconfig(2) takes them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FilesystemOptions {
-    /// Keys without a value: superblock flags (`sync`, `dirsync`, `lazytime`, `mand`, `silent`, …) and
+    /// Keys without a value: superblock flags (`ro`, `sync`, `dirsync`, `lazytime`, `mand`) and
     /// the file system's own words (`newinstance`).
     pub flags: Vec<String>,
     /// Keys with a value (`size=64k`).
     pub values: Vec<(String, String)>,
+    /// `MS_SILENT` and `MS_I_VERSION`, which fsconfig(2) cannot set; a new file system with one is made by
+    /// mount(2).
+    pub mount_flags: u64,
 }
 
 /// A device node, FIFO or bind-mounted stand-in to be made in the container.

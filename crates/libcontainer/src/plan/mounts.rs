@@ -233,6 +233,7 @@ fn links_agree(options: &Options, pointer: &str) -> Result<()> {
 fn filesystem(fstype: &str, source: &Path, options: &Options) -> MountKind {
     let source = source.to_string_lossy();
     let mut result = data(options);
+    result.mount_flags = options.mount_flags;
     // A tmpfs is filled first and made read-only afterwards, through its mount alone.
     if options.read_only() && fstype != "tmpfs" {
         result.flags.insert(0, "ro".to_owned());
@@ -259,6 +260,7 @@ fn data(options: &Options) -> FilesystemOptions {
     let mut result = FilesystemOptions {
         flags: options.superblock.iter().map(|flag| (*flag).to_owned()).collect(),
         values: Vec::new(),
+        mount_flags: 0,
     };
     for (_, item) in &options.data {
         match item.split_once('=') {

@@ -221,7 +221,7 @@ specification does not know.
 
 fn options(page: &mut String) {
     let known = mount_option_names();
-    page.push_str("\n## Mount options\n\nOf the [table of config.md](https://github.com/opencontainers/runtime-spec/blob/v1.3.0/config.md#linux-mount-options), each read back in\n`integration_tests/tests/mount_options.rs`.\n\n| requirement | applied |\n|---|---|\n");
+    page.push_str("\n## Mount options\n\nOf the [table of config.md](https://github.com/opencontainers/runtime-spec/blob/v1.3.0/config.md#linux-mount-options), each read back in\n`integration_tests/tests/mount_options.rs`, but for flags that no list of mounts shows: `loud`, `silent`, `iversion` and\n`noiversion` are in `mount_flags.rs`. `silent` keeps file systems on block devices from writing to the kernel\'s log, `iversion`\nhas it count the changes of each inode, for the NFS server and IMA: no call tells the number, so the test looks at the flag\nof mount(2). Words that are not listed there are those of runc and crun: `mount_links.rs` has those for links,\n`idmapped_mounts.rs` the mappings of `idmap=uids=…;gids=…` and `ridmap=…`.\n\n| requirement | applied |\n|---|---|\n");
     for (requirement, words) in MOUNT_OPTIONS {
         writeln!(page, "| {requirement} | {} |", code(words)).expect("write");
     }
@@ -275,7 +275,14 @@ fn the_page_is_what_the_table_says() {
 fn every_test_that_is_named_is_there() {
     let names = TESTS.iter().map(|(place, ..)| test(place, Fate::Applied));
     let fixed = [IGNORED, FOREIGN].map(|(file, function)| (file.to_owned(), function));
-    let options = [("integration_tests/tests/mount_options.rs".to_owned(), "of_a_bind_mount")];
+    let options = [
+        ("mount_options.rs", "of_a_bind_mount"),
+        ("mount_flags.rs", "silent_and_loud"),
+        ("mount_flags.rs", "flags_reach_mount_2"),
+        ("mount_links.rs", "a_source_that_is_a_link_is_copied"),
+        ("idmapped_mounts.rs", "mappings_in_the_option"),
+    ]
+    .map(|(file, function)| (format!("integration_tests/tests/{file}"), function));
     for (file, function) in names.chain(fixed).chain(options) {
         let text = fs::read_to_string(root().join(&file))
             .unwrap_or_else(|error| panic!("{file}: {error}"));

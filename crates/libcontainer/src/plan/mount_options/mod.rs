@@ -11,7 +11,9 @@ use nix::libc::{
 use self::table::{Change, Effect, Recursion, TABLE};
 use super::{Attributes, Links, Propagation};
 use Change::{Clear, Mode, NoMode, Set, Unset};
-use Effect::{Bind, CopyUp, IdMap, Link, Nothing, Off, On, Own, Propagate, Remount, Tree};
+use Effect::{
+    Bind, Call, CopyUp, IdMap, Link, NoCall, Nothing, Off, On, Own, Propagate, Remount, Tree,
+};
 
 /// The options that this runtime acts on, sorted, for the `features` verb.
 pub fn mount_option_names() -> Vec<&'static str> {
@@ -32,6 +34,8 @@ pub(super) struct Options {
     pub(super) bind: Option<bool>,
     /// Superblock flags that are on.
     pub(super) superblock: Vec<&'static str>,
+    /// Flags that only mount(2) takes.
+    pub(super) mount_flags: u64,
     /// Words that take superblock flags back, which only a remount needs to say.
     pub(super) superblock_off: Vec<&'static str>,
     /// `idmap` or `ridmap`
@@ -93,6 +97,8 @@ impl Options {
                 change.apply(&mut self.attributes);
             }
             Tree(change) => change.apply(&mut self.recursive_attributes),
+            Call(flag) => self.mount_flags |= flag,
+            NoCall(flag) => self.mount_flags &= !flag,
             On(flag) => {
                 self.superblock_off.retain(|word| !word.ends_with(flag));
                 if !self.superblock.contains(&flag) {
@@ -209,7 +215,7 @@ fn split_data(option: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use nix::libc::{MOUNT_ATTR_NOATIME as NOATIME, MOUNT_ATTR_STRICTATIME as STRICTATIME};
 
-    use super::table::MS_SLAVE;
+    use super::table::{MS_I_VERSION, MS_SILENT, MS_SLAVE};
     use super::*;
 
     fn parse(options: &[&str]) -> Options {
@@ -310,6 +316,20 @@ mod tests {
         assert_eq!(idmap(&["idmap=a=b", "idmap="]), want(false, None));
         assert_eq!(idmap(&["idmapped=a=b", "size=idmap"]), None);
         assert_eq!(parse(&["idmap=a=b", "ro=1"]).data, [(1, "ro=1".to_owned())]);
+    }
+
+    #[test]
+    fn flags_of_mount_2() {
+        let both = MS_SILENT | MS_I_VERSION;
+        for (options, flags) in [
+            (&["silent", "iversion"][..], both),
+            (&["loud", "noiversion"], 0),
+            (&["silent", "loud", "iversion"], MS_I_VERSION),
+            (&["noiversion", "iversion", "silent", "noiversion"], MS_SILENT),
+        ] {
+            let parsed = parse(options);
+            assert_eq!((parsed.mount_flags, parsed.data.len()), (flags, 0), "{options:?}");
+        }
     }
 
     #[test]

@@ -10,10 +10,12 @@ use nix::libc::{
 use crate::plan::Links;
 
 // mount(2); defined here because the width of libc's constants depends on the target.
+pub(super) const MS_SILENT: u64 = 1 << 15;
 pub(super) const MS_UNBINDABLE: u64 = 1 << 17;
 pub(super) const MS_PRIVATE: u64 = 1 << 18;
 pub(super) const MS_SLAVE: u64 = 1 << 19;
 pub(super) const MS_SHARED: u64 = 1 << 20;
+pub(super) const MS_I_VERSION: u64 = 1 << 23;
 
 const NONE: Links = Links { copy: false, source: false, destination: false };
 
@@ -36,6 +38,10 @@ pub(super) enum Effect {
     Own(Change),
     /// Changes the mount and all below it.
     Tree(Change),
+    /// A flag (`MS_*`) that only mount(2) takes, and only for a new file system.
+    Call(u64),
+    /// Takes such a flag back.
+    NoCall(u64),
     /// A superblock flag to set.
     On(&'static str),
     /// A word that takes a superblock flag back.
@@ -64,12 +70,17 @@ pub(super) enum Recursion {
 }
 
 use Change::{Clear, Mode, NoMode, Set, Unset};
-use Effect::{Bind, CopyUp, IdMap, Link, Nothing, Off, On, Own, Propagate, Remount, Tree};
+use Effect::{
+    Bind, Call, CopyUp, IdMap, Link, NoCall, Nothing, Off, On, Own, Propagate, Remount, Tree,
+};
 
 /// Every known option, sorted by name. What is not here belongs to the file system.
 ///
-/// `silent`, `loud`, `iversion` and `noiversion` do nothing: the first two only steer messages in the
-/// kernel's log, and file systems keep the change counter by themselves.
+/// `silent` keeps a file system that cannot be mounted from saying why in the kernel's log; those on block
+/// devices do, others say nothing. `iversion` has the kernel count the changes of each inode. ext4 since
+/// Linux 6.1, XFS, btrfs and tmpfs do so anyway; the count is for the NFS server and IMA, no call tells it,
+/// and only ext4 before 6.1 lists the option, as `i_version`. A bind mount and a `remount`, which keeps what
+/// the file system has, take all four without an effect.
 #[rustfmt::skip]
 pub(super) const TABLE: &[(&str, Effect)] = &[
     ("async",          Off { word: "async", flag: "sync" }),
@@ -83,15 +94,15 @@ pub(super) const TABLE: &[(&str, Effect)] = &[
     ("dirsync",        On("dirsync")),
     ("exec",           Own(Clear(NOEXEC))),
     ("idmap",          IdMap { recursive: false }),
-    ("iversion",       Nothing),
+    ("iversion",       Call(MS_I_VERSION)),
     ("lazytime",       On("lazytime")),
-    ("loud",           Nothing),
+    ("loud",           NoCall(MS_SILENT)),
     ("mand",           On("mand")),
     ("noatime",        Own(Mode(NOATIME))),
     ("nodev",          Own(Set(NODEV))),
     ("nodiratime",     Own(Set(NODIRATIME))),
     ("noexec",         Own(Set(NOEXEC))),
-    ("noiversion",     Nothing),
+    ("noiversion",     NoCall(MS_I_VERSION)),
     ("nolazytime",     Off { word: "nolazytime", flag: "lazytime" }),
     ("nomand",         Off { word: "nomand", flag: "mand" }),
     ("norelatime",     Own(Unset(RELATIME))),
@@ -128,7 +139,7 @@ pub(super) const TABLE: &[(&str, Effect)] = &[
     ("runbindable",    Propagate(MS_UNBINDABLE, Recursion::Tree)),
     ("rw",             Own(Clear(RDONLY))),
     ("shared",         Propagate(MS_SHARED, Recursion::Mount)),
-    ("silent",         Nothing),
+    ("silent",         Call(MS_SILENT)),
     ("slave",          Propagate(MS_SLAVE, Recursion::Mount)),
     ("src-nofollow",   Link(Links { source: true, ..NONE })),
     ("strictatime",    Own(Mode(STRICTATIME))),

@@ -26,9 +26,10 @@ fn mount_kinds() {
     for fstype in ["cgroup", "cgroup2"] {
         assert_eq!(kind(json!({"destination": "/d", "type": fstype})), MountKind::Cgroup);
     }
-    let options = FilesystemOptions { flags: vec!["rw".into(), "async".into()], values: vec![] };
+    let flags = vec!["rw".into(), "async".into()];
+    let options = FilesystemOptions { flags, ..FilesystemOptions::default() };
     assert_eq!(
-        kind(json!({"destination": "/d", "options": ["remount", "rw", "async"]})),
+        kind(json!({"destination": "/d", "options": ["remount", "rw", "async", "silent"]})),
         MountKind::Remount { bind: false, options }
     );
     let again = kind(json!({"destination": "/d", "options": ["remount", "bind", "nosuid"]}));
