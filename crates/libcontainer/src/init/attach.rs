@@ -6,6 +6,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::stat::fstat;
+use sys::Root;
 use sys::mount::{self, ATTR_RDONLY, FsContext, MountAttr};
 
 use crate::error::{Error, Result};
@@ -17,13 +18,27 @@ const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 /// Inode number of the root of every procfs.
 const PROC_ROOT_INODE: u64 = 1;
 
-/// Nothing may cover parts of a procfs but the few files above: what the runtime and security
-/// modules write there must reach the kernel.
-pub(super) fn check_proc(
+/// Refuses a destination that nothing may be mounted on. Over the root directory, where a link of the image
+/// can lead as well, a mount would be out of sight: the container's root is what lies below it.
+pub(super) fn check_place(
+    root: &Root,
     entry: &Mount,
     target: BorrowedFd<'_>,
     tree: Option<&OwnedFd>,
 ) -> Result<()> {
+    let identity = |file: BorrowedFd<'_>| fstat(file).map(|stat| (stat.st_dev, stat.st_ino));
+    let covers = identity(root.as_fd())
+        .and_then(|root| identity(target).map(|target| target == root))
+        .map_err(|errno| Error::os("stat", &entry.destination, errno))?;
+    if covers {
+        return Err(Error::message(plan::OVER_ROOT));
+    }
+    check_proc(entry, target, tree)
+}
+
+/// Nothing may cover parts of a procfs but the few files above: what the runtime and security
+/// modules write there must reach the kernel.
+fn check_proc(entry: &Mount, target: BorrowedFd<'_>, tree: Option<&OwnedFd>) -> Result<()> {
     let magic = mount::filesystem_magic(target)
         .map_err(|errno| Error::os("statfs", &entry.destination, errno))?;
     let clean = plan::clean(&entry.destination);
@@ -117,7 +132,7 @@ pub(super) fn new_filesystem(
     options: &FilesystemOptions,
     attributes: u64,
 ) -> Result<OwnedFd> {
-    if options.mount_flags != 0 {
+    if options.mount_flags != 0 || is_long(source, options) {
         let (data, flags) = for_mount_call(options);
         return mount::new_mount(fstype, source, &data, attributes, flags)
             .map_err(|errno| Error::os("mount", fstype, errno));
@@ -130,6 +145,15 @@ pub(super) fn new_filesystem(
     }
     configure(&context, options)?;
     context.mount(attributes).map_err(|errno| complain(&context, "mount", errno))
+}
+
+/// fsconfig(2) takes no longer values than this, in bytes; mount(2) takes a page of options. The list of an
+/// overlay's layers is soon longer.
+const LONGEST_VALUE: usize = 255;
+
+fn is_long(source: &str, options: &FilesystemOptions) -> bool {
+    let values = options.values.iter().map(|(_, value)| value.as_str());
+    values.chain([source]).any(|value| value.len() > LONGEST_VALUE)
 }
 
 /// Options as mount(2) takes them: one text, and flags.

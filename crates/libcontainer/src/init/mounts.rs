@@ -10,7 +10,7 @@ use sys::Root;
 use sys::mount::{self, ATTR_RDONLY, FsContext, MountAttr};
 
 use super::attach::{
-    attach_with, check_proc, complain, configure, make_readonly, new_filesystem,
+    attach_with, check_place, complain, configure, make_readonly, new_filesystem,
     propagation_change, push_attributes,
 };
 use super::cgroup_mounts::CgroupMount;
@@ -189,7 +189,7 @@ impl Mounter<'_> {
         } else {
             self.destination(entry, tree)?
         };
-        check_proc(entry, target.as_fd(), Some(tree))?;
+        check_place(self.root, entry, target.as_fd(), Some(tree))?;
         let mut changes = Vec::new();
         if let Err(all) = clear_unnamed(tree, entry.attributes, unnamed) {
             push_attributes(&mut changes, all, false);
@@ -239,7 +239,7 @@ impl Mounter<'_> {
             }
             Err(_) => self.root.make_dir(&entry.destination).map_err(fail)?,
         };
-        check_proc(entry, target.as_fd(), None)?;
+        check_place(self.root, entry, target.as_fd(), None)?;
         let tmpfs = fstype == "tmpfs" || entry.destination == Path::new("/dev");
         let readonly_late = tmpfs && entry.attributes.set & ATTR_RDONLY != 0;
         let mut attributes = entry.attributes.set;

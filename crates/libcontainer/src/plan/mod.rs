@@ -51,7 +51,7 @@ pub(crate) use idmap::same_maps;
 pub use memory_policy::{MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES};
 pub use model::*;
 pub use mount_options::mount_option_names;
-pub(crate) use mounts::{clean, covers_a_file_of_proc};
+pub(crate) use mounts::{OVER_ROOT, clean, covers_a_file_of_proc};
 pub use mounts::{copies_links, live_mounts};
 pub use namespaces::namespace_names;
 pub use process::process;

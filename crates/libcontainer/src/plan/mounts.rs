@@ -27,6 +27,10 @@ const PROC_FILES: &[&str] = &[
     "sys/crypto/fips_enabled",
 ];
 
+/// Of a mount whose destination is `/`.
+pub(crate) const OVER_ROOT: &str =
+    "nothing can be mounted over the root directory: that is what root.path is for";
+
 /// All mounts, in order.
 pub(super) fn mounts(
     list: Option<&Vec<OciMount>>,
@@ -52,7 +56,7 @@ pub(super) fn mounts(
 /// user namespace and its mappings count.
 ///
 /// # Errors
-/// As for `mounts` of config.json; besides for a whole cgroup view, a `remount` and the root directory.
+/// As for `mounts` of config.json; besides for a whole cgroup view and a `remount`.
 pub fn live_mounts(
     list: &[OciMount],
     facts: &HostFacts,
@@ -66,9 +70,6 @@ pub fn live_mounts(
         match &mount.kind {
             MountKind::Cgroup => refuse("a cgroup mount cannot be added to a running container"),
             MountKind::Remount { .. } => refuse("only new mounts can be added, not changed ones"),
-            _ if clean(&mount.destination) == Path::new("/") => {
-                refuse("nothing can be mounted over the root directory")
-            }
             _ => Ok(mount),
         }
     });
@@ -102,6 +103,9 @@ fn mount(
     let options = Options::parse(given);
     let kind = kind(entry, &options, pointer, facts, warnings)?;
     let destination = destination(entry, pointer, rootfs, warnings)?;
+    if clean(&destination) == Path::new("/") && !matches!(kind, MountKind::Remount { .. }) {
+        return Err(Error::config(format!("{pointer}/destination"), OVER_ROOT));
+    }
     proc_destination(&destination, &kind, pointer)?;
 
     let is_tmpfs = matches!(&kind, MountKind::Filesystem { fstype, .. } if fstype == "tmpfs");
