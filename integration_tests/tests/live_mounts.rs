@@ -43,7 +43,7 @@ fn come_and_go() {
     fs::write(bundle.dir().join("source/file"), "from the host\n").expect("fill the source");
     bundle.up();
     let list = json!([
-        { "destination": "/new/scratch", "type": "tmpfs", "options": ["size=64k", "nosuid"] },
+        { "destination": "/new/scratch", "type": "tmpfs", "options": ["size=64k", "nosuid", "silent"] },
         { "destination": "/data", "type": "bind", "source": "source", "options": ["rbind", "ro"] },
         { "destination": "/one", "source": bundle.dir().join("source/file"), "options": ["bind"] },
     ]);
@@ -204,7 +204,7 @@ fn in_a_user_namespace() {
     fs::create_dir(&source).expect("make the source");
     fs::write(source.join("file"), "shared\n").expect("fill the source");
     let list = json!([
-        { "destination": "/scratch", "type": "tmpfs" },
+        { "destination": "/scratch", "type": "tmpfs", "options": ["iversion"] },
         { "destination": "/data", "type": "bind", "source": source, "options": ["bind"] },
     ]);
     mounts(&bundle, "add", &list).ok();

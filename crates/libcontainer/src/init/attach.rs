@@ -135,7 +135,12 @@ pub(super) fn new_filesystem(
     if options.mount_flags != 0 || is_long(source, options) {
         let (data, flags) = for_mount_call(options);
         return mount::new_mount(fstype, source, &data, attributes, flags)
-            .map_err(|errno| Error::os("mount", fstype, errno));
+            .map_err(|errno| match errno {
+                Errno::EAGAIN => Error::message(format!(
+                    "mount {fstype:?}: no process is left for it: raise the limit of pids by one"
+                )),
+                errno => Error::os("mount", fstype, errno),
+            });
     }
     let context = FsContext::new(fstype).map_err(|errno| Error::os("fsopen", fstype, errno))?;
     if !source.is_empty() {
