@@ -19,7 +19,7 @@ use crate::mount::{clone_tree, cwd, mount_call_flags};
 ///
 /// mount(2) can only put it somewhere. So a process does it that has a mount namespace of its own, but the
 /// descriptors of this one, and ends at once: nobody sees it there, and no path of a container is looked
-/// up. It takes a copy of the mount namespace: some 0.1 ms more than the new calls.
+/// up. That takes a clone and a copy of the mount namespace, some 1 ms, where the new calls take 0.05 ms.
 ///
 /// # Errors
 /// Those of clone3(2), mount(2) and open_tree(2).

@@ -134,13 +134,14 @@ pub(super) fn new_filesystem(
 ) -> Result<OwnedFd> {
     if options.mount_flags != 0 || is_long(source, options) {
         let (data, flags) = for_mount_call(options);
-        return mount::new_mount(fstype, source, &data, attributes, flags)
-            .map_err(|errno| match errno {
+        return mount::new_mount(fstype, source, &data, attributes, flags).map_err(|errno| {
+            match errno {
                 Errno::EAGAIN => Error::message(format!(
                     "mount {fstype:?}: no process is left for it: raise the limit of pids by one"
                 )),
                 errno => Error::os("mount", fstype, errno),
-            });
+            }
+        });
     }
     let context = FsContext::new(fstype).map_err(|errno| Error::os("fsopen", fstype, errno))?;
     if !source.is_empty() {
@@ -149,7 +150,9 @@ pub(super) fn new_filesystem(
             .map_err(|errno| complain(&context, "set source", errno))?;
     }
     configure(&context, options)?;
-    context.mount(attributes).map_err(|errno| complain(&context, "mount", errno))
+    context
+        .mount(attributes)
+        .map_err(|errno| complain(&context, &format!("mount {fstype:?}"), errno))
 }
 
 /// fsconfig(2) takes no longer values than this, in bytes; mount(2) takes a page of options. The list of an
