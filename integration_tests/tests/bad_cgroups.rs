@@ -240,3 +240,36 @@ fn settings_that_contradict_each_other() {
         skip!("none of the controllers is here");
     }
 }
+
+/// `leafWeight` went with the CFQ scheduler in Linux 5.0. A v1 cgroup without its file has the container
+/// refused by the file's name; where it is there, the value is in it.
+#[test]
+fn leaf_weights_without_cfq() {
+    need_root!();
+    need_files!("the words are those of writing the file");
+    let cgroups = Cgroups::detect();
+    if !cgroups.is_v1("blkio") {
+        skip!("no blkio hierarchy here; v2 has no leaf weights");
+    }
+    for (limits, file, value) in [
+        (json!({ "leafWeight": 200 }), "blkio.leaf_weight", "200"),
+        (
+            json!({ "weightDevice": [{ "major": 7, "minor": 0, "leafWeight": 300 }] }),
+            "blkio.leaf_weight_device",
+            "7:0 300",
+        ),
+    ] {
+        let mut bundle = Bundle::new(&["sleep", "1000"]);
+        bundle.set("/linux/resources/blockIO", limits);
+        let output = bundle.create();
+        let dir = cgroups.dir("blkio", &bundle.cgroup()).expect("a hierarchy");
+        if output.code == 0 {
+            let text = fs::read_to_string(dir.join(file)).expect("read");
+            assert!(text.contains(value), "{file}: {text}");
+            bundle.delete();
+        } else {
+            output.fails_with(&[file, "no such file"]);
+        }
+        bundle.assert_clean();
+    }
+}

@@ -90,6 +90,37 @@ fn owners_are_mapped() {
     }
 }
 
+/// `idmap=…` of crun: mappings of its own, from the ids of the container where there is an `@`.
+#[test]
+fn mappings_in_the_option() {
+    need_id_maps!();
+    let plain = "idmap=uids=0-100100-3#5-7-1;gids=0-100200-10";
+    let relative = "ridmap=gids=@0-200-10;uids=@0-100-10";
+    for (user_namespace, option, want) in [
+        (true, plain, ["100:200", "65534:206"]),
+        (false, plain, ["100100:100200", "7:100206"]),
+        (true, relative, ["100:200", "105:206"]),
+        (true, "idmap=", ["0:0", "5:6"]),
+    ] {
+        let mut bundle = Bundle::new(&["stat", "/v/file", "/v/other"]);
+        let volume = volume(&bundle);
+        bundle.set("/root/readonly", json!(false));
+        if user_namespace {
+            bundle.user_namespace();
+        }
+        bundle.push("/mounts", mapped(&volume, &["rbind", option], &[], &[]));
+        let output = bundle.run();
+        need_file_system!(output);
+        assert_eq!(owners(&output), want, "{user_namespace} {option}");
+        bundle.assert_clean();
+    }
+    let mut bundle = Bundle::new(&["true"]);
+    let volume = volume(&bundle);
+    bundle.push("/mounts", mapped(&volume, &["bind", relative], &[], &[]));
+    let last = bundle.config["mounts"].as_array().map_or(0, |list| list.len() - 1);
+    bundle.run().fails_with(&[&format!("/mounts/{last}/options/1"), "relative"]);
+}
+
 /// Nothing is changed on the host: what is written gets the owner that the mapping leads back to.
 #[test]
 fn writes_get_the_owner_of_the_source() {
@@ -216,6 +247,7 @@ fn mounts_added_later() {
     let maps = [map(0, 100_100, 10)];
     for (user_namespace, options, maps, want) in [
         (true, &["bind", "idmap"][..], &[][..], "0:0"),
+        (true, &["bind", "idmap=uids=@0-7-1;gids=@0-8-1"], &[], "7:8"),
         (true, &["bind"], &maps, "100:100"),
         (false, &["bind"], &maps, "100100:100100"),
     ] {

@@ -43,7 +43,7 @@ fn come_and_go() {
     fs::write(bundle.dir().join("source/file"), "from the host\n").expect("fill the source");
     bundle.up();
     let list = json!([
-        { "destination": "/new/scratch", "type": "tmpfs", "options": ["size=64k", "nosuid"] },
+        { "destination": "/new/scratch", "type": "tmpfs", "options": ["size=64k", "nosuid", "silent"] },
         { "destination": "/data", "type": "bind", "source": "source", "options": ["rbind", "ro"] },
         { "destination": "/one", "source": bundle.dir().join("source/file"), "options": ["bind"] },
     ]);
@@ -204,7 +204,7 @@ fn in_a_user_namespace() {
     fs::create_dir(&source).expect("make the source");
     fs::write(source.join("file"), "shared\n").expect("fill the source");
     let list = json!([
-        { "destination": "/scratch", "type": "tmpfs" },
+        { "destination": "/scratch", "type": "tmpfs", "options": ["iversion"] },
         { "destination": "/data", "type": "bind", "source": source, "options": ["bind"] },
     ]);
     mounts(&bundle, "add", &list).ok();
@@ -213,6 +213,57 @@ fn in_a_user_namespace() {
     mounts(&bundle, "remove", &list).ok();
     assert_eq!(line(&bundle, "/scratch"), None);
     bundle.delete();
+}
+
+/// Options of crun for links: what is made at a link is what is taken away, and not what it leads to.
+#[test]
+fn links_at_the_ends() {
+    need_mounts!();
+    for user_namespace in [false, true] {
+        let mut bundle = running();
+        if user_namespace {
+            bundle.user_namespace();
+        }
+        let dir = bundle.dir();
+        fs::write(dir.join("file"), "of the host\n").expect("write");
+        symlink("/data", dir.join("source")).expect("symlink");
+        symlink("/data", bundle.rootfs().join("place")).expect("symlink");
+        symlink("/data", bundle.rootfs().join("there")).expect("symlink");
+        bundle.up();
+        let data = json!([{ "destination": "/data", "type": "tmpfs" }]);
+        mounts(&bundle, "add", &data).ok();
+        let entry = |destination, source, word| json!({ "destination": destination, "source": source, "options": ["bind", word] });
+        let list = json!([
+            entry("/copied", "source", "copy-symlink"),
+            entry("/itself", "source", "src-nofollow"),
+            entry("/place", "file", "dest-nofollow"),
+        ]);
+        mounts(&bundle, "add", &list).ok();
+        let links = ["readlink", "/copied", "/itself", "/there"];
+        let output = bundle.exec(&[&["all", "cat", "/place", "--"], &links[..]].concat());
+        assert_eq!(output.ok(), "of the host\n/data\n/data\n/data\n");
+        mounts(&bundle, "remove", &list).ok();
+        assert!(line(&bundle, "/data").is_some(), "what links lead to was unmounted");
+        let gone = bundle.exec(&["readlink", "/copied"]);
+        assert!(gone.exits(1).stderr.contains("No such file"), "{gone}");
+        assert_eq!(bundle.exec(&["stat", "/itself"]).ok().split(' ').nth(1), Some("f"));
+        assert_eq!(bundle.exec(&["readlink", "/place"]).ok(), "/data\n");
+
+        // Taken back after a failure: the link that was made, not the one that was there.
+        let broken = json!([
+            entry("/copied", "source", "copy-symlink"),
+            entry("/there", "source", "copy-symlink"),
+            { "destination": "/a", "type": "no-such-file-system" },
+        ]);
+        mounts(&bundle, "add", &broken).exits(1).fails_with(&["no-such-file-system"]);
+        assert_eq!(bundle.exec(&["readlink", "/copied"]).code, 1);
+        assert_eq!(bundle.exec(&["readlink", "/there"]).ok(), "/data\n");
+        assert!(line(&bundle, "/data").is_some(), "what links lead to was unmounted");
+        // A link is followed where it is not what is mounted, as ever.
+        mounts(&bundle, "remove", &json!([{ "destination": "/there" }])).ok();
+        assert_eq!(line(&bundle, "/data"), None);
+        bundle.delete();
+    }
 }
 
 #[test]

@@ -210,3 +210,54 @@ fn the_whole_of_proc() {
         bundle.assert_clean();
     }
 }
+
+/// What config.json mounts in the place of a default device stays there, as `-v /dev/urandom:/dev/random` has
+/// it. What the image brings along is another matter.
+#[test]
+fn in_the_place_of_a_device() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "the device covers it in a user namespace");
+    for user_namespace in [false, true] {
+        let mut bundle = bundle(&["/dev/zero"]);
+        bundle.args(&["/runtimetest", "all", "stat", "/dev/random", "--", "cat", "/dev/zero"]);
+        if user_namespace {
+            bundle.user_namespace();
+        }
+        bundle.push("/mounts", mount("/dev/random", "bind", "/dev/urandom", &["bind"]));
+        bundle.push("/mounts", mount("/x/../dev/zero", "bind", "file", &["bind"]));
+        let output = bundle.run();
+        let random =
+            output.ok().starts_with("/dev/random c 666 ") && output.stdout.contains(" 1:9 ");
+        assert!(random && output.stdout.ends_with(SEEN), "{output}");
+        bundle.assert_clean();
+    }
+    let mut bundle = bundle(&["/etc/passwd"]);
+    let mounts = bundle.config["mounts"].as_array().cloned().unwrap_or_default();
+    let others = mounts.into_iter().filter(|entry| {
+        entry["destination"].as_str().is_some_and(|place| !place.starts_with("/dev"))
+    });
+    bundle.set("/mounts", others.collect());
+    fs::create_dir_all(bundle.rootfs().join("dev")).expect("mkdir");
+    fs::write(bundle.rootfs().join("dev/null"), "of the image").expect("write");
+    bundle.run().fails_with(&["/dev/null", "another file is there already"]);
+    bundle.assert_clean();
+}
+
+/// A mount over the root directory would be out of sight, and everything else in its place.
+#[test]
+fn nothing_covers_the_root() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "other words, or it becomes the root");
+    for (destination, planned) in
+        [("/", true), ("/..", true), ("etc/../.", true), ("/link", false), ("/link/etc/..", false)]
+    {
+        for kind in ["tmpfs", "bind", "cgroup"] {
+            let mut bundle = bundle(&[]);
+            symlink("/", bundle.rootfs().join("link")).expect("symlink");
+            bundle.push("/mounts", mount(destination, kind, "dir", &[]));
+            let words = ["nothing can be mounted over the root directory", "/destination"];
+            bundle.run().fails_with(if planned { &words } else { &words[..1] });
+            bundle.assert_clean();
+        }
+    }
+}

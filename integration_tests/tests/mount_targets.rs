@@ -164,3 +164,38 @@ fn odd_names() {
     assert_eq!(output.ok().lines().collect::<Vec<_>>(), wanted);
     bundle.assert_clean();
 }
+
+/// The layers of an overlay are soon longer than what fsconfig(2) takes as one value.
+#[test]
+fn an_overlay_of_many_layers() {
+    need_root!();
+    differs!(Youki, "takes them with fsconfig(2)");
+    for user_namespace in [false, true] {
+        let mut bundle = Bundle::new(&["all", "ls", "/o", "--", "touch", "/o/new"]);
+        bundle.set("/root/readonly", json!(false));
+        if user_namespace {
+            bundle.user_namespace();
+        }
+        let base = bundle.dir().join("layers");
+        let layer = |name: &str| base.join(format!("{}-{name}", "x".repeat(100)));
+        let lower: Vec<String> = ["a", "b", "c"]
+            .map(|name| {
+                fs::create_dir_all(layer(name).join(name)).expect("mkdir");
+                layer(name).to_string_lossy().into_owned()
+            })
+            .to_vec();
+        let mut options = vec![format!("lowerdir={}", lower.join(":"))];
+        for (key, name) in [("upperdir", "upper"), ("workdir", "work")] {
+            fs::create_dir_all(layer(name)).expect("mkdir");
+            options.push(format!("{key}={}", layer(name).display()));
+        }
+        bundle.own_tree(&base, if user_namespace { 100_000 } else { 0 });
+        options.extend(["nosuid".to_owned(), "ro".to_owned(), "rw".to_owned()]);
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        bundle.push("/mounts", mount("/o", "overlay", "overlay", &options));
+        let output = bundle.run();
+        assert_eq!(output.ok(), "a\nb\nc\n");
+        assert!(layer("upper").join("new").exists());
+        bundle.assert_clean();
+    }
+}

@@ -32,7 +32,8 @@ macro_rules! only_onggi {
 #[test]
 fn without_openat2_links_stay_inside() {
     only_onggi!();
-    let mut bundle = Bundle::new(&["all", "ls", "/real/mounted", "--", "ls", "/dev/pts"]);
+    let words = ["all", "ls", "/real/mounted", "--", "ls", "/dev/pts", "--", "cat", "/link"];
+    let mut bundle = Bundle::new(&words);
     bundle.set("/root/readonly", json!(false));
     let root = bundle.rootfs();
     std::fs::create_dir_all(root.join("real")).expect("mkdir");
@@ -41,8 +42,10 @@ fn without_openat2_links_stay_inside() {
     std::fs::create_dir(&source).expect("mkdir");
     std::fs::write(source.join("mark"), "").expect("write");
     bundle.push("/mounts", mount("/link/mounted", "bind", &source.to_string_lossy(), &["bind"]));
+    std::fs::write(bundle.dir().join("file"), "on the link\n").expect("write");
+    bundle.push("/mounts", mount("/link", "bind", "file", &["bind", "dest-nofollow"]));
     let output = run_without("openat2", &bundle);
-    assert!(output.ok().contains("mark"), "{output}");
+    assert!(output.ok().contains("mark") && output.ok().contains("on the link"), "{output}");
     bundle.assert_clean();
 }
 

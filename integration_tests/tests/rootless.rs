@@ -98,6 +98,28 @@ macro_rules! need_user_namespaces {
     };
 }
 
+/// Options of crun for links and flags of mount(2) take no more rights than other mounts.
+#[test]
+fn links_at_the_ends_of_mounts() {
+    need_user_namespaces!();
+    let home = Home::new("links");
+    home.configure(&["all", "readlink", "/a", "/b", "--", "ls", "/l", "/t"]);
+    std::os::unix::fs::symlink("no/such", home.bundle().join("link")).expect("symlink");
+    std::os::unix::fs::symlink("x", home.bundle().join("rootfs/l")).expect("symlink");
+    let path = home.bundle().join("config.json");
+    let mut config: Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
+    let list = config["mounts"].as_array_mut().expect("mounts");
+    for (place, word) in [("/a", "copy-symlink"), ("/b", "src-nofollow"), ("/l", "dest-nofollow")] {
+        let source = if place == "/l" { "/dev/null" } else { "link" };
+        list.push(json!({ "destination": place, "source": source, "options": ["bind", word] }));
+    }
+    list.push(json!({ "destination": "/t", "type": "tmpfs", "options": ["silent", "iversion"] }));
+    fs::write(&path, config.to_string()).expect("write");
+    let output = home.call(&["run", "c"]);
+    assert_eq!(output.stdout, "no/such\nno/such\n", "{output}");
+    assert!(output.stderr.contains("/l: Not a directory"), "{output}");
+}
+
 #[test]
 fn run_exec_and_delete() {
     need_user_namespaces!();

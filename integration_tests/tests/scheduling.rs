@@ -41,6 +41,16 @@ fn policies_that_share_time() {
     }
 }
 
+/// The specification names a policy that Linux keeps a number for and has never had.
+#[test]
+fn a_policy_that_no_kernel_has() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "not in older ones");
+    let bundle = with_scheduler(&["true"], &json!({ "policy": "SCHED_ISO" }));
+    bundle.run().exits(1).fails_with(&["set scheduler", "invalid argument"]);
+    bundle.assert_clean();
+}
+
 #[test]
 fn real_time_policies() {
     need_root!();

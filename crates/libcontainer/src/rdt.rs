@@ -4,9 +4,7 @@
 //! so do its children. A monitoring group is a directory in `mon_groups` of the class.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::io::Write;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -210,7 +208,7 @@ fn mount_of_line(line: &[u8]) -> Option<PathBuf> {
     let mut words = line.split(|byte| *byte == b' ');
     let point = words.nth(4)?;
     let fstype = words.skip_while(|word| *word != b"-").nth(1)?;
-    (fstype == b"resctrl").then(|| OsStr::from_bytes(point).into())
+    (fstype == b"resctrl").then(|| sys::mountinfo::unescape(point).into())
 }
 
 /// All that is written into `schemata`, in the order that the spec wants.
@@ -364,6 +362,8 @@ mod tests {
     fn mount_points() {
         let line = b"40 30 0:35 / /sys/fs/resctrl rw,relatime shared:9 - resctrl resctrl rw";
         assert_eq!(mount_of_line(line), Some(USUAL.into()));
+        let blank = br"40 30 0:35 / /a\040b rw - resctrl resctrl rw";
+        assert_eq!(mount_of_line(blank), Some("/a b".into()));
         for other in [&b"40 30 0:35 / /resctrl rw - sysfs resctrl rw"[..], b"40 30", b""] {
             assert_eq!(mount_of_line(other), None);
         }

@@ -159,7 +159,9 @@ fn find<'a>(command: &'a Command, name: &OsStr) -> Option<(String, &'a Arg)> {
     command.get_arguments().find_map(|arg| {
         let long = arg.get_long()?;
         let mut letter = [0; 4];
-        let is_letter = arg.get_short().is_some_and(|short| short.encode_utf8(&mut letter) == name);
+        let mut is = |short: char| short.encode_utf8(&mut letter) == name;
+        let is_letter = arg.get_short().is_some_and(&mut is)
+            || arg.get_all_short_aliases().is_some_and(|all| all.into_iter().any(is));
         (long == name || is_letter).then(|| (long.to_owned(), arg))
     })
 }

@@ -41,7 +41,8 @@ pub(crate) fn command() -> Command {
         .arg(value("cgroup-manager", "MANAGER", "cgroupfs (default), systemd or disabled"))
         .arg(value("rootless", "BOOL", "do without cgroup rights: true, false or auto (default)"))
         .arg(switch("strict", "refuse what config.json has and would be ignored or mended"))
-        .arg(switch("version", "print the version").short('v').display_order(1001))
+        // crun and youki know the large letter.
+        .arg(switch("version", "print the version").short('v').short_alias('V').display_order(1001))
 }
 
 /// What the global options say.

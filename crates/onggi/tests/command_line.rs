@@ -109,7 +109,7 @@ fn every_verb_has_a_page() {
 
 #[test]
 fn version_as_docker_reads_it() {
-    for words in [["--version"], ["-v"], ["-version"]] {
+    for words in [["--version"], ["-v"], ["-V"], ["-version"]] {
         let version = onggi(&words);
         assert_eq!(code(&version), 0);
         let mut lines = out(&version).lines();

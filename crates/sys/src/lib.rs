@@ -9,6 +9,8 @@ pub mod clone;
 pub mod credentials;
 pub mod fd;
 pub mod mount;
+mod mount_call;
+pub mod mountinfo;
 pub mod net;
 pub mod pidfd;
 pub mod prctl;

@@ -149,8 +149,25 @@ impl FsContext {
 /// # Errors
 /// `EPERM` without CAP_SYS_ADMIN over the mount namespace; those of open_tree(2).
 pub fn clone_tree(at: BorrowedFd<'_>, path: &Path, recursive: bool) -> nix::Result<OwnedFd> {
+    open_tree(at, path, recursive, 0)
+}
+
+/// As [`clone_tree`], but a symbolic link at the end of `path` is copied itself, without following it.
+///
+/// # Errors
+/// As [`clone_tree`].
+pub fn clone_link(at: BorrowedFd<'_>, path: &Path, recursive: bool) -> nix::Result<OwnedFd> {
+    open_tree(at, path, recursive, libc::AT_SYMLINK_NOFOLLOW as c_uint)
+}
+
+fn open_tree(
+    at: BorrowedFd<'_>,
+    path: &Path,
+    recursive: bool,
+    more: c_uint,
+) -> nix::Result<OwnedFd> {
     let path = c_path(path)?;
-    let mut flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | EMPTY_PATH;
+    let mut flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | EMPTY_PATH | more;
     if recursive {
         flags |= AT_RECURSIVE;
     }
@@ -259,6 +276,16 @@ pub fn set_attributes_attached(
     }
 }
 
+pub use crate::mount_call::new_mount;
+
+/// `ATTR_*` as `MS_*` of mount(2).
+pub(crate) fn mount_call_flags(attributes: u64) -> nix::mount::MsFlags {
+    const MS_NOSYMFOLLOW: nix::mount::MsFlags = nix::mount::MsFlags::from_bits_retain(256);
+    let mut flags = legacy::to_flags(attributes);
+    flags.set(MS_NOSYMFOLLOW, attributes & ATTR_NOSYMFOLLOW != 0);
+    flags
+}
+
 /// mount_setattr(2) in terms of mount(2), for kernels before 5.12.
 mod legacy {
     use super::{
@@ -308,7 +335,7 @@ mod legacy {
         Ok(TABLE.iter().filter(|row| flags.contains(row.1)).map(|row| row.0).sum())
     }
 
-    fn to_flags(attributes: u64) -> MsFlags {
+    pub(super) fn to_flags(attributes: u64) -> MsFlags {
         let mut flags = MsFlags::empty();
         for (attribute, _, flag) in TABLE {
             flags.set(flag, attributes & attribute != 0);

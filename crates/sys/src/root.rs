@@ -8,7 +8,7 @@ use std::path::{Component, Path};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
-use nix::unistd::symlinkat;
+use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 
 /// As many links as the kernel follows; see path_resolution(7).
 const MAX_LINKS: usize = 40;
@@ -43,8 +43,9 @@ impl Root {
                 other => return other,
             }
         }
-        let target = Walk::new(self.0.as_fd(), path)?.finish(false)?;
-        reopen(target, flags)
+        let mut walk = Walk::new(self.0.as_fd(), path)?;
+        walk.follow_last = !flags.contains(OFlag::O_NOFOLLOW);
+        reopen(walk.finish(false)?, flags)
     }
 
     /// Opens `path` as a bare handle (`O_PATH`), following a link at its end.
@@ -53,6 +54,35 @@ impl Root {
     /// As [`Root::open`].
     pub fn find(&self, path: &Path) -> nix::Result<OwnedFd> {
         self.open(path, OFlag::O_PATH)
+    }
+
+    /// As [`Root::find`], but a link at the end of `path` is what is found.
+    ///
+    /// # Errors
+    /// As [`Root::open`].
+    pub fn find_link(&self, path: &Path) -> nix::Result<OwnedFd> {
+        self.open(path, OFlag::O_PATH | OFlag::O_NOFOLLOW)
+    }
+
+    /// A handle to what is at `path`, where a link counts as itself; what is missing is made, a directory
+    /// or an empty file.
+    ///
+    /// # Errors
+    /// As [`Root::make_parent`] and [`Root::make_file`]; not that something of another kind is there.
+    pub fn make_unfollowed(&self, path: &Path, directory: bool) -> nix::Result<OwnedFd> {
+        match self.find_link(path) {
+            Err(Errno::ENOENT) => {}
+            other => return other,
+        }
+        let (parent, name) = self.make_parent(path)?;
+        if directory {
+            match mkdirat(&parent, name.as_os_str(), DIRECTORY_MODE) {
+                Ok(()) | Err(Errno::EEXIST) => unfollowed(&parent, &name),
+                Err(errno) => Err(errno),
+            }
+        } else {
+            new_file(&parent, &name)
+        }
     }
 
     /// A handle to the directory `path`, made with mode 0755 where parts of it are missing.
@@ -74,17 +104,7 @@ impl Root {
         let existing = match self.find(path) {
             Err(Errno::ENOENT) => {
                 let (parent, name) = Walk::new(self.0.as_fd(), path)?.finish_parent()?;
-                let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-                match openat(&parent, name.as_os_str(), flags, Mode::from_bits_truncate(0o644)) {
-                    Ok(_) | Err(Errno::EEXIST) => {}
-                    Err(errno) => return Err(errno),
-                }
-                openat(
-                    &parent,
-                    name.as_os_str(),
-                    OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
-                    Mode::empty(),
-                )?
+                new_file(&parent, &name)?
             }
             other => other?,
         };
@@ -106,19 +126,30 @@ impl Root {
         Ok((parent, name.to_owned()))
     }
 
-    /// Makes a symbolic link; one that is there already with the same text is fine.
+    /// Makes a symbolic link; one that is there already with the same text is fine, which `false` tells.
     ///
     /// # Errors
     /// `EEXIST` when something else has the name; those of symlinkat(2).
-    pub fn make_link(&self, text: &Path, path: &Path) -> nix::Result<()> {
+    pub fn make_link(&self, text: &Path, path: &Path) -> nix::Result<bool> {
         let (parent, name) = self.make_parent(path)?;
         match symlinkat(text, &parent, name.as_os_str()) {
             Err(Errno::EEXIST) => match readlinkat(&parent, name.as_os_str()) {
-                Ok(found) if found.as_os_str() == text.as_os_str() => Ok(()),
+                Ok(found) if found.as_os_str() == text.as_os_str() => Ok(false),
                 _ => Err(Errno::EEXIST),
             },
-            other => other,
+            other => other.map(|()| true),
         }
+    }
+
+    /// Removes the name `path`, which may be a link but no directory.
+    ///
+    /// # Errors
+    /// `EISDIR` for a directory; those of unlinkat(2).
+    pub fn remove_file(&self, path: &Path) -> nix::Result<()> {
+        let name = path.file_name().ok_or(Errno::EISDIR)?;
+        let parent = path.parent().unwrap_or(Path::new("/"));
+        let parent = self.open(parent, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
+        unlinkat(&parent, name, UnlinkatFlags::NoRemoveDir)
     }
 }
 
@@ -131,6 +162,20 @@ impl AsFd for Root {
 /// The kind (`S_IFMT` part of the mode) of an open file.
 pub(crate) fn kind_of(fd: impl AsFd) -> nix::Result<SFlag> {
     Ok(SFlag::from_bits_truncate(fstat(fd)?.st_mode & SFlag::S_IFMT.bits()))
+}
+
+/// A new empty file `name`, or what somebody has put there meanwhile.
+fn new_file(parent: &OwnedFd, name: &OsStr) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    match openat(parent, name, flags, Mode::from_bits_truncate(0o644)) {
+        Ok(_) | Err(Errno::EEXIST) => unfollowed(parent, name),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// A handle to `name`, which may be a link.
+fn unfollowed(parent: impl AsFd, name: &OsStr) -> nix::Result<OwnedFd> {
+    openat(parent, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())
 }
 
 /// Opens again, with `flags`, what an `O_PATH` handle stands for.
@@ -153,12 +198,15 @@ struct Walk {
     held: Vec<OwnedFd>,
     left: VecDeque<OsString>,
     links: usize,
+    /// Whether a link at the end is followed.
+    follow_last: bool,
 }
 
 impl Walk {
     fn new(root: BorrowedFd<'_>, path: &Path) -> nix::Result<Self> {
         let root = root.try_clone_to_owned().map_err(|_| Errno::EMFILE)?;
-        let mut walk = Self { held: vec![root], left: VecDeque::new(), links: 0 };
+        let mut walk =
+            Self { held: vec![root], left: VecDeque::new(), links: 0, follow_last: true };
         walk.prepend(path);
         Ok(walk)
     }
@@ -228,18 +276,18 @@ impl Walk {
             }
             return Ok(None);
         }
-        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let next = match openat(self.top(), name, flags, Mode::empty()) {
+        let next = match unfollowed(self.top(), name) {
             Err(Errno::ENOENT) if make => {
                 match mkdirat(self.top(), name, DIRECTORY_MODE) {
                     Ok(()) | Err(Errno::EEXIST) => {}
                     Err(errno) => return Err(errno),
                 }
-                openat(self.top(), name, flags, Mode::empty())?
+                unfollowed(self.top(), name)?
             }
             other => other?,
         };
-        if kind_of(&next)? != SFlag::S_IFLNK {
+        let end = self.left.is_empty() && !self.follow_last;
+        if end || kind_of(&next)? != SFlag::S_IFLNK {
             return Ok(Some(next));
         }
         self.links += 1;

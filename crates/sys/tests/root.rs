@@ -109,10 +109,46 @@ fn files_are_made_inside() {
 fn links_are_made_inside_once() {
     let tree = Tree::new("names");
     let root = tree.root();
-    root.make_link(Path::new("pts/ptmx"), Path::new("/inside/ptmx")).expect("link");
-    root.make_link(Path::new("pts/ptmx"), Path::new("/inside/ptmx")).expect("the same again");
+    let ptmx = || root.make_link(Path::new("pts/ptmx"), Path::new("/inside/ptmx"));
+    assert_eq!((ptmx(), ptmx()), (Ok(true), Ok(false)));
     assert_eq!(
         root.make_link(Path::new("other"), Path::new("/inside/ptmx")).err(),
         Some(Errno::EEXIST)
     );
+}
+
+#[test]
+fn a_link_at_the_end_is_left_where_it_is_not_to_be_followed() {
+    let tree = Tree::new("unfollowed");
+    let root = tree.root();
+    for (path, real) in [("/inside", "inside"), ("/inside/far", "etc/far"), ("/loop", "loop")] {
+        for directory in [false, true] {
+            let path = Path::new(path);
+            let found = [root.find_link(path), root.make_unfollowed(path, directory)];
+            for handle in found {
+                assert!(tree.is(&handle.expect("a link"), real), "{path:?}");
+            }
+        }
+    }
+    assert_eq!(root.find_link(Path::new("/no/such")).err(), Some(Errno::ENOENT));
+    let outside = root.find_link(Path::new("/absolute/secret")).err();
+    assert_eq!(outside, Some(Errno::ENOENT), "links before the last name stay inside");
+    for (path, real, directory) in
+        [("/inside/new", "etc/new", false), ("/dangling/dir", "made/later/dir", true)]
+    {
+        let handle = root.make_unfollowed(Path::new(path), directory).expect("made");
+        assert!(tree.is(&handle, real), "{path}");
+        assert_eq!(tree.0.join("root").join(real).is_dir(), directory, "{path}");
+    }
+}
+
+#[test]
+fn names_are_removed_inside() {
+    let tree = Tree::new("removed");
+    let root = tree.root();
+    root.remove_file(Path::new("/inside/far")).expect("a link");
+    assert!(fs::symlink_metadata(tree.0.join("root/etc/far")).is_err());
+    assert_eq!(root.remove_file(Path::new("/etc")), Err(Errno::EISDIR));
+    assert_eq!(root.remove_file(Path::new("/absolute/secret")), Err(Errno::ENOENT));
+    assert!(tree.0.join("outside/secret").exists());
 }

@@ -1,5 +1,6 @@
 //! The text of `/proc/self/mountinfo` and `/proc/self/cgroup` (proc_pid_mountinfo(5), cgroups(7)).
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Where every distribution mounts cgroups.
@@ -58,8 +59,8 @@ pub(super) fn cgroup_mounts(mountinfo: &str) -> Vec<CgroupMount> {
         .filter(|l| matches!(l.kind, "cgroup" | "cgroup2") && visible(l, &lines))
         .map(|l| CgroupMount {
             v2: l.kind == "cgroup2",
-            root: unescape(l.root),
-            mount_point: PathBuf::from(unescape(l.mount_point)),
+            root: path(l.root).to_string_lossy().into_owned(),
+            mount_point: path(l.mount_point).into(),
             options: l.options.to_owned(),
         })
         .collect()
@@ -127,25 +128,9 @@ pub(super) fn own_cgroups(text: &str) -> Vec<OwnCgroup> {
         .collect()
 }
 
-/// Takes the octal escapes (`\040` for a blank) out of a path.
-fn unescape(text: &str) -> String {
-    if !text.contains('\\') {
-        return text.to_owned();
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        if let (b'\\', Some(&[a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7'])) =
-            (first, tail.first_chunk::<3>())
-        {
-            bytes.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
-            rest = &tail[3..];
-        } else {
-            bytes.push(first);
-            rest = tail;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+/// A path of mountinfo.
+fn path(text: &str) -> OsString {
+    sys::mountinfo::unescape(text.as_bytes())
 }
 
 #[cfg(test)]
@@ -153,10 +138,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes() {
-        assert_eq!(unescape(r"/a\040b\134c"), r"/a b\c");
-        assert_eq!(unescape(r"/a\04"), r"/a\04");
-        assert_eq!(unescape(r"\400"), r"\400");
+    fn paths_are_decoded() {
+        let mounts = cgroup_mounts(r"1 0 0:1 /a\040b /c\134d rw - cgroup2 none rw");
+        let found: Vec<_> = mounts.iter().map(|one| (&*one.root, &*one.mount_point)).collect();
+        assert_eq!(found, [("/a b", Path::new(r"/c\d"))]);
     }
 
     #[test]

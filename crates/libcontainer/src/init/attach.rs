@@ -6,6 +6,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::stat::fstat;
+use sys::Root;
 use sys::mount::{self, ATTR_RDONLY, FsContext, MountAttr};
 
 use crate::error::{Error, Result};
@@ -17,13 +18,27 @@ const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 /// Inode number of the root of every procfs.
 const PROC_ROOT_INODE: u64 = 1;
 
-/// Nothing may cover parts of a procfs but the few files above: what the runtime and security
-/// modules write there must reach the kernel.
-pub(super) fn check_proc(
+/// Refuses a destination that nothing may be mounted on. Over the root directory, where a link of the image
+/// can lead as well, a mount would be out of sight: the container's root is what lies below it.
+pub(super) fn check_place(
+    root: &Root,
     entry: &Mount,
     target: BorrowedFd<'_>,
     tree: Option<&OwnedFd>,
 ) -> Result<()> {
+    let identity = |file: BorrowedFd<'_>| fstat(file).map(|stat| (stat.st_dev, stat.st_ino));
+    let covers = identity(root.as_fd())
+        .and_then(|root| identity(target).map(|target| target == root))
+        .map_err(|errno| Error::os("stat", &entry.destination, errno))?;
+    if covers {
+        return Err(Error::message(plan::OVER_ROOT));
+    }
+    check_proc(entry, target, tree)
+}
+
+/// Nothing may cover parts of a procfs but the few files above: what the runtime and security
+/// modules write there must reach the kernel.
+fn check_proc(entry: &Mount, target: BorrowedFd<'_>, tree: Option<&OwnedFd>) -> Result<()> {
     let magic = mount::filesystem_magic(target)
         .map_err(|errno| Error::os("statfs", &entry.destination, errno))?;
     let clean = plan::clean(&entry.destination);
@@ -117,6 +132,17 @@ pub(super) fn new_filesystem(
     options: &FilesystemOptions,
     attributes: u64,
 ) -> Result<OwnedFd> {
+    if options.mount_flags != 0 || is_long(source, options) {
+        let (data, flags) = for_mount_call(options);
+        return mount::new_mount(fstype, source, &data, attributes, flags).map_err(|errno| {
+            match errno {
+                Errno::EAGAIN => Error::message(format!(
+                    "mount {fstype:?}: no process is left for it: raise the limit of pids by one"
+                )),
+                errno => Error::os("mount", fstype, errno),
+            }
+        });
+    }
     let context = FsContext::new(fstype).map_err(|errno| Error::os("fsopen", fstype, errno))?;
     if !source.is_empty() {
         context
@@ -124,7 +150,39 @@ pub(super) fn new_filesystem(
             .map_err(|errno| complain(&context, "set source", errno))?;
     }
     configure(&context, options)?;
-    context.mount(attributes).map_err(|errno| complain(&context, "mount", errno))
+    context
+        .mount(attributes)
+        .map_err(|errno| complain(&context, &format!("mount {fstype:?}"), errno))
+}
+
+/// fsconfig(2) takes no longer values than this, in bytes; mount(2) takes a page of options. The list of an
+/// overlay's layers is soon longer.
+const LONGEST_VALUE: usize = 255;
+
+fn is_long(source: &str, options: &FilesystemOptions) -> bool {
+    let values = options.values.iter().map(|(_, value)| value.as_str());
+    values.chain([source]).any(|value| value.len() > LONGEST_VALUE)
+}
+
+/// Options as mount(2) takes them: one text, and flags.
+fn for_mount_call(options: &FilesystemOptions) -> (String, u64) {
+    /// `MS_*` of mount(2).
+    const FLAGS: [(&str, u64); 5] =
+        [("ro", 1), ("sync", 16), ("mand", 64), ("dirsync", 128), ("lazytime", 1 << 25)];
+    let mut flags = options.mount_flags;
+    let mut words = Vec::with_capacity(options.flags.len() + options.values.len());
+    for word in &options.flags {
+        match FLAGS.iter().find(|(name, _)| name == word) {
+            Some((_, flag)) => flags |= flag,
+            None => words.push(word.clone()),
+        }
+    }
+    // Security modules take labels, in which there are commas, out of quotes.
+    words.extend(options.values.iter().map(|(key, value)| match key.ends_with("context") {
+        true => format!("{key}=\"{value}\""),
+        false => format!("{key}={value}"),
+    }));
+    (words.join(","), flags)
 }
 
 pub(super) fn configure(context: &FsContext, options: &FilesystemOptions) -> Result<()> {
@@ -147,5 +205,23 @@ pub(super) fn complain(context: &FsContext, op: &str, errno: Errno) -> Error {
     match context.complaint() {
         Some(text) if !text.is_empty() => Error::message(format!("{error} ({text})")),
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_for_mount_2() {
+        let options = FilesystemOptions {
+            flags: ["ro", "newinstance", "lazytime"].map(str::to_owned).to_vec(),
+            values: [("size", "1m"), ("rootcontext", "a:b:c1,c2")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .to_vec(),
+            mount_flags: 1 << 15,
+        };
+        let data = "newinstance,size=1m,rootcontext=\"a:b:c1,c2\"".to_owned();
+        assert_eq!(for_mount_call(&options), (data, 1 | 1 << 15 | 1 << 25));
     }
 }

@@ -6,7 +6,6 @@
 
 use std::io::Read;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -15,6 +14,7 @@ use nix::mount::{MntFlags, umount2};
 use nix::sys::stat::Mode;
 use sys::Proc;
 use sys::mount::{self, FsContext};
+use sys::mountinfo::unescape;
 
 use crate::error::{Error, Result};
 
@@ -36,23 +36,7 @@ fn bare_mount(line: &[u8]) -> Option<PathBuf> {
     let (root, point) = (words.nth(3)?, words.next()?);
     let fstype = words.skip_while(|word| *word != b"-").nth(1)?;
     let bare = root == b"/" && (fstype == b"proc" || fstype == b"sysfs");
-    bare.then(|| unescape(point))
-}
-
-/// Spaces and the like stand as `\040` in mountinfo.
-fn unescape(text: &[u8]) -> PathBuf {
-    let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, behind)) = rest.split_first() {
-        let code = (*first == b'\\')
-            .then(|| behind.first_chunk::<3>())
-            .flatten()
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        plain.push(code.unwrap_or(*first));
-        rest = if code.is_some() { behind.get(3..).unwrap_or_default() } else { behind };
-    }
-    PathBuf::from(std::ffi::OsString::from_vec(plain))
+    bare.then(|| unescape(point).into())
 }
 
 fn take_away(point: &Path) -> Result<()> {

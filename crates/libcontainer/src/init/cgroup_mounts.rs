@@ -7,7 +7,7 @@ use sys::Root;
 use sys::mount::{ATTR_NODEV, ATTR_NOEXEC, ATTR_NOSUID, ATTR_RDONLY, MountAttr, clone_tree, cwd};
 
 use super::attach::{
-    Change, attach_with, check_proc, make_readonly, new_filesystem, propagation_change,
+    Change, attach_with, check_place, make_readonly, new_filesystem, propagation_change,
     push_attributes,
 };
 use super::label;
@@ -28,7 +28,7 @@ impl CgroupMount<'_> {
     /// Mounts what the host has: its v2 tree, or a directory with one mount for each v1 hierarchy.
     pub(super) fn mount(&self, entry: &Mount) -> Result<()> {
         let target = self.directory(&entry.destination)?;
-        check_proc(entry, target.as_fd(), None)?;
+        check_place(self.root, entry, target.as_fd(), None)?;
         if self.views.v1.is_empty() { self.v2(entry, &target) } else { self.v1(entry, &target) }
     }
 
@@ -57,7 +57,7 @@ impl CgroupMount<'_> {
     fn v1(&self, entry: &Mount, target: &OwnedFd) -> Result<()> {
         let readonly = entry.attributes.set & ATTR_RDONLY;
         let mut options =
-            FilesystemOptions { flags: vec![], values: vec![("mode".into(), "755".into())] };
+            FilesystemOptions { values: vec![("mode".into(), "755".into())], ..Default::default() };
         label::add("tmpfs", &mut options, self.label);
         // Writable until the mount points are made in it.
         let directory =

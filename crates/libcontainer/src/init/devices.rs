@@ -12,7 +12,7 @@ use sys::Root;
 
 use super::prepared::{self, Prepared};
 use crate::error::{Error, Result};
-use crate::plan::{Device, DeviceKind, MountKind, Namespace, Plan};
+use crate::plan::{self, Device, DeviceKind, MountKind, Namespace, Plan};
 
 /// Links of config-linux.md, "Default Devices" and "Dev symbolic links".
 const LINKS: [(&str, &str); 5] = [
@@ -38,7 +38,9 @@ pub(super) fn create(root: &Root, plan: &Plan, prepared: &Prepared) -> Result<()
     // A device made in a user namespace cannot be opened; there the host's is shown instead.
     let bind_all = plan.namespaces.user != Namespace::Inherit;
     for (index, device) in plan.devices.iter().enumerate() {
-        let made = if bind_all && device.kind != DeviceKind::Fifo {
+        let made = if bind_all && is_mounted_on(plan, &device.path) {
+            continue;
+        } else if bind_all && device.kind != DeviceKind::Fifo {
             Err(Errno::EPERM)
         } else {
             make_node(&mut parents, device)
@@ -48,6 +50,7 @@ pub(super) fn create(root: &Root, plan: &Plan, prepared: &Prepared) -> Result<()
             Err(Errno::EPERM) if device.kind != DeviceKind::Fifo => {
                 bind_node(root, device, prepared.devices.get(index).and_then(Option::as_ref))?;
             }
+            Err(Errno::EEXIST) if is_mounted_on(plan, &device.path) => {}
             Err(Errno::EEXIST) => {
                 return Err(Error::message(format!(
                     "device {:?}: another file is there already",
@@ -58,6 +61,15 @@ pub(super) fn create(root: &Root, plan: &Plan, prepared: &Prepared) -> Result<()
         }
     }
     links(&mut parents)
+}
+
+/// Whether config.json itself puts something in the place of a device (`/dev/urandom` at `/dev/random`).
+fn is_mounted_on(plan: &Plan, device: &Path) -> bool {
+    plan.mounts.iter().any(|mount| {
+        mount.destination.file_name() == device.file_name()
+            && !matches!(mount.kind, MountKind::Remount { .. })
+            && plan::clean(&mount.destination) == device
+    })
 }
 
 /// The directory of the last node: nearly all are in /dev.

@@ -49,7 +49,8 @@ mod tests {
 
     fn options(values: &[(&str, &str)]) -> FilesystemOptions {
         let pair = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-        FilesystemOptions { flags: vec!["sync".into()], values: values.iter().map(pair).collect() }
+        let values = values.iter().map(pair).collect();
+        FilesystemOptions { flags: vec!["sync".into()], values, mount_flags: 0 }
     }
 
     #[test]

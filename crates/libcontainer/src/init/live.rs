@@ -7,11 +7,11 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, readlinkat};
 use nix::mount::{MntFlags, umount2};
 use nix::sched::CloneFlags;
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, SFlag, fstat};
 use sys::{Proc, Root};
 
 use super::join::{JoinTarget, enter_all};
-use super::mounts::{LateReadonly, Mounter, Peers};
+use super::mounts::{LateReadonly, Made, Mounter, Peers};
 use super::{begin, credentials};
 use crate::error::{Error, Result};
 use crate::plan::Mount;
@@ -92,36 +92,63 @@ pub(crate) fn add(
         own_cgroup_namespace: true,
     };
     let mut late = LateReadonly::default();
-    let mut made = 0;
+    let mut made = Vec::with_capacity(mounts.len());
     let done = mounts.iter().enumerate().try_for_each(|(index, entry)| {
-        mounter.mount_one(index, entry, &mut late)?;
-        made = index + 1;
+        made.push((mounter.mount_one(index, entry, &mut late)?, &*entry.destination));
         Ok(())
     });
     done.and_then(|()| late.apply()).inspect_err(|_| {
-        for entry in mounts.iter().take(made).rev() {
+        for (made, destination) in made.into_iter().rev() {
             // The failure itself is what has to be told.
-            let _ = detach(root, &entry.destination);
+            let _ = match made {
+                Made::Mount => detach(root, destination),
+                Made::Link => remove_link(root, destination),
+                Made::Nothing => Ok(()),
+            };
         }
     })
 }
 
-/// Takes away what is mounted at each of `destinations`, the uppermost mount of each.
+/// Takes away what is mounted at each of `destinations`, the uppermost mount of each; where there may be
+/// a link instead (`copy-symlink`), which the flag says, that.
 pub(crate) fn remove<'a>(
     root: &Root,
-    destinations: impl IntoIterator<Item = &'a Path>,
+    destinations: impl IntoIterator<Item = (&'a Path, bool)>,
 ) -> Result<()> {
-    destinations.into_iter().try_for_each(|destination| detach(root, destination))
+    destinations.into_iter().try_for_each(|(destination, link)| match root.find_link(destination) {
+        Ok(place) if link && is_link(&place) => remove_link(root, destination),
+        _ => detach(root, destination),
+    })
 }
 
+fn is_link(place: &OwnedFd) -> bool {
+    fstat(place).is_ok_and(|stat| stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFLNK.bits())
+}
+
+fn remove_link(root: &Root, destination: &Path) -> Result<()> {
+    root.remove_file(destination).map_err(|errno| Error::os("remove link", destination, errno))
+}
+
+/// Unmounts what is at `destination`. A link there is followed unless it is what is mounted.
 fn detach(root: &Root, destination: &Path) -> Result<()> {
+    let nothing = || Error::message(format!("unmount {destination:?}: nothing is mounted there"));
     let fail = |errno| match errno {
-        Errno::EINVAL => {
-            Error::message(format!("unmount {destination:?}: nothing is mounted there"))
-        }
+        Errno::EINVAL => nothing(),
         errno => Error::os("unmount", destination, errno),
     };
-    let target = root.find(destination).map_err(fail)?;
+    let place = root.find_link(destination).map_err(fail)?;
+    let link = is_link(&place);
+    match unmount(&place, destination) {
+        Err(error) if link && error.errno() == Some(Errno::EINVAL) => {}
+        other => return other.map_err(|error| error.errno().map_or(error, fail)),
+    }
+    let place = root.find(destination).map_err(fail)?;
+    unmount(&place, destination).map_err(|error| error.errno().map_or(error, fail))
+}
+
+/// Unmounts what `place` is the root of; `EINVAL` when it is none.
+fn unmount(target: &OwnedFd, destination: &Path) -> Result<()> {
+    let fail = |errno| Error::os("unmount", destination, errno);
     // Of the kernel's own links only this one is followed, in a procfs that nobody can have tampered with.
     let proc = Proc::open().map_err(|errno| Error::os("open private", "proc", errno))?;
     let link = format!("self/fd/{}", target.as_raw_fd());

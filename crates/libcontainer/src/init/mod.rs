@@ -43,7 +43,7 @@ pub(crate) use join::{ExecContext, JoinTarget, enter_all, run as run_exec};
 pub(crate) use live::{
     LivePlace, VisitContext, add as add_mounts, remove as remove_mounts, run as run_visit,
 };
-pub(crate) use prepared::{Prepared, clone_source};
+pub(crate) use prepared::{Prepared, clone_source, is_copied_link};
 
 /// `CLONE_NEWTIME`; it overlaps the signal bits of clone(2) and so is no part of `CloneFlags`.
 pub(crate) const CLONE_NEWTIME: i32 = 0x80;

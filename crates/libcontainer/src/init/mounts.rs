@@ -4,20 +4,20 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::AtFlags;
+use nix::fcntl::{AtFlags, readlinkat};
 use nix::sys::stat::{SFlag, fstat, fstatat};
 use sys::Root;
 use sys::mount::{self, ATTR_RDONLY, FsContext, MountAttr};
 
 use super::attach::{
-    attach_with, check_proc, complain, configure, make_readonly, new_filesystem,
+    attach_with, check_place, complain, configure, make_readonly, new_filesystem,
     propagation_change, push_attributes,
 };
 use super::cgroup_mounts::CgroupMount;
 use super::prepared;
 use super::{copy_up, inherited, label};
 use crate::error::{Error, Result};
-use crate::plan::{Attributes, FilesystemOptions, Mount, MountKind, Propagation};
+use crate::plan::{Attributes, FilesystemOptions, Links, Mount, MountKind, Propagation};
 use crate::sync::ChildEnd;
 
 /// Makes the mounts of a plan.
@@ -64,6 +64,17 @@ impl Peers {
     }
 }
 
+/// What an entry of `mounts` has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Made {
+    /// A mount, or another state of one.
+    Mount,
+    /// A symbolic link.
+    Link,
+    /// Nothing: the link was there.
+    Nothing,
+}
+
 /// Mounts that become read-only when everything is in place: mount points and devices are still
 /// to be made in them.
 #[derive(Debug, Default)]
@@ -91,7 +102,7 @@ impl Mounter<'_> {
         index: usize,
         entry: &Mount,
         late: &mut LateReadonly,
-    ) -> Result<()> {
+    ) -> Result<Made> {
         self.mount(index, entry, late).map_err(|error| {
             Error::message(format!(
                 "error mounting {} to rootfs at {:?}: {error}",
@@ -101,9 +112,9 @@ impl Mounter<'_> {
         })
     }
 
-    fn mount(&self, index: usize, entry: &Mount, late: &mut LateReadonly) -> Result<()> {
+    fn mount(&self, index: usize, entry: &Mount, late: &mut LateReadonly) -> Result<Made> {
         match &entry.kind {
-            MountKind::Bind { source, recursive, unnamed } => {
+            MountKind::Bind { source, recursive, unnamed, links } => {
                 let opened = match self.sources.get(index) {
                     Some(Some(tree)) => Some(
                         tree.try_clone()
@@ -112,7 +123,7 @@ impl Mounter<'_> {
                     _ => None,
                 };
                 if let Some(tree) = opened {
-                    let done = self.bind(index, entry, &tree, *unnamed);
+                    let done = self.bind(index, entry, &tree, *unnamed, *links);
                     // A mount namespace that is pinned below the source; this process's own has none.
                     let pinned = done.as_ref().err().and_then(Error::errno) == Some(Errno::ELOOP);
                     if !pinned || self.runtime.is_none() {
@@ -120,10 +131,10 @@ impl Mounter<'_> {
                     }
                 }
                 let tree = match prepared::inside(self.rootfs, source) {
-                    Some(below) => self.copy_of_own(below, source, *recursive)?,
-                    None => prepared::clone_source(source, *recursive)?,
+                    Some(below) => self.copy_of_own(below, source, *recursive, *links)?,
+                    None => prepared::clone_source(source, *recursive, *links)?,
                 };
-                self.bind(index, entry, &tree, *unnamed)
+                return self.bind(index, entry, &tree, *unnamed, *links);
             }
             MountKind::Filesystem { fstype, source, options } => {
                 self.filesystem(entry, fstype, source, options, late)
@@ -137,17 +148,35 @@ impl Mounter<'_> {
             .mount(entry),
             MountKind::Remount { bind, options } => self.remount(entry, *bind, options),
         }
+        .map(|()| Made::Mount)
     }
 
     /// A source in the container's own tree, with what was mounted there before.
-    fn copy_of_own(&self, below: &Path, source: &Path, recursive: bool) -> Result<OwnedFd> {
-        self.root
-            .find(below)
+    fn copy_of_own(
+        &self,
+        below: &Path,
+        source: &Path,
+        recursive: bool,
+        links: Links,
+    ) -> Result<OwnedFd> {
+        let found =
+            if links.keep_source() { self.root.find_link(below) } else { self.root.find(below) };
+        found
             .and_then(|found| mount::clone_mount(found.as_fd(), recursive))
             .map_err(|errno| Error::os("open mount source", source, errno))
     }
 
-    fn bind(&self, index: usize, entry: &Mount, tree: &OwnedFd, mut unnamed: u64) -> Result<()> {
+    fn bind(
+        &self,
+        index: usize,
+        entry: &Mount,
+        tree: &OwnedFd,
+        mut unnamed: u64,
+        links: Links,
+    ) -> Result<Made> {
+        if prepared::is_copied_link(tree, links) {
+            return self.copy_link(entry, tree);
+        }
         if let (Some(_), Some(runtime)) = (&entry.ids, self.runtime) {
             runtime.map_ids(index, tree.as_fd())?;
         }
@@ -155,7 +184,12 @@ impl Mounter<'_> {
             inherited::check(entry, tree)?;
             unnamed &= nix::libc::MOUNT_ATTR_NOSYMFOLLOW;
         }
-        let target = self.destination(entry, tree)?;
+        let target = if links.destination {
+            self.unfollowed_destination(entry, tree)?
+        } else {
+            self.destination(entry, tree)?
+        };
+        check_place(self.root, entry, target.as_fd(), Some(tree))?;
         let mut changes = Vec::new();
         if let Err(all) = clear_unnamed(tree, entry.attributes, unnamed) {
             push_attributes(&mut changes, all, false);
@@ -164,6 +198,21 @@ impl Mounter<'_> {
         changes.extend(self.peers.cut(entry).map(propagation_change));
         changes.extend(entry.propagation.iter().copied().map(propagation_change));
         attach_with(tree.as_fd(), target.as_fd(), &changes, &entry.destination)
+            .map(|()| Made::Mount)
+    }
+
+    /// `copy-symlink`: the link that `tree` is, once more at the destination.
+    fn copy_link(&self, entry: &Mount, tree: &OwnedFd) -> Result<Made> {
+        let text = readlinkat(tree, "")
+            .map_err(|errno| Error::os("read source link of", &entry.destination, errno))?;
+        match self.root.make_link(Path::new(&text), &entry.destination) {
+            Ok(true) => Ok(Made::Link),
+            Ok(false) => Ok(Made::Nothing),
+            Err(errno) => {
+                let op = format!("make symbolic link to {text:?} at");
+                Err(Error::os(op, &entry.destination, errno))
+            }
+        }
     }
 
     fn filesystem(
@@ -190,7 +239,7 @@ impl Mounter<'_> {
             }
             Err(_) => self.root.make_dir(&entry.destination).map_err(fail)?,
         };
-        check_proc(entry, target.as_fd(), None)?;
+        check_place(self.root, entry, target.as_fd(), None)?;
         let tmpfs = fstype == "tmpfs" || entry.destination == Path::new("/dev");
         let readonly_late = tmpfs && entry.attributes.set & ATTR_RDONLY != 0;
         let mut attributes = entry.attributes.set;
@@ -244,17 +293,27 @@ impl Mounter<'_> {
     /// The destination of a bind mount: a directory for a directory, else a file.
     fn destination(&self, entry: &Mount, tree: &OwnedFd) -> Result<OwnedFd> {
         let fail = |errno| Error::os("create mount point", &entry.destination, errno);
-        let target = if is_directory(tree).map_err(fail)? {
-            self.root.make_dir(&entry.destination).map_err(fail)?
+        if is_directory(tree).map_err(fail)? {
+            self.root.make_dir(&entry.destination).map_err(fail)
         } else {
             self.root.make_file(&entry.destination).map_err(|errno| match errno {
                 // What mount(2) says to that; Docker explains it to its user.
                 Errno::EISDIR => Error::os("mount a file on", &entry.destination, Errno::ENOTDIR),
                 errno => fail(errno),
-            })?
-        };
-        check_proc(entry, target.as_fd(), Some(tree))?;
-        Ok(target)
+            })
+        }
+    }
+
+    /// The same with `dest-nofollow`: a link is a file like others.
+    fn unfollowed_destination(&self, entry: &Mount, tree: &OwnedFd) -> Result<OwnedFd> {
+        let fail = |errno| Error::os("create mount point", &entry.destination, errno);
+        let directory = is_directory(tree).map_err(fail)?;
+        let target = self.root.make_unfollowed(&entry.destination, directory).map_err(fail)?;
+        if is_directory(&target).map_err(fail)? == directory {
+            return Ok(target);
+        }
+        let op = if directory { "mount a directory on" } else { "mount a file on" };
+        Err(Error::os(op, &entry.destination, Errno::ENOTDIR))
     }
 
     /// procfs and sysfs go where their name says, not where a link of the image leads.

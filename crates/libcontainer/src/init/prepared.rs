@@ -11,7 +11,9 @@ use sys::mount::{self, MountAttr};
 use super::attach::attach_with;
 use super::filter::Filter;
 use crate::error::{Error, Result};
-use crate::plan::{Device, DeviceKind, Mount, MountKind, Namespace, Plan, Propagation, Rootfs};
+use crate::plan::{
+    Device, DeviceKind, Links, Mount, MountKind, Namespace, Plan, Propagation, Rootfs,
+};
 
 const PRIVATE: u64 = nix::libc::MS_PRIVATE;
 const SLAVE: u64 = nix::libc::MS_SLAVE;
@@ -89,10 +91,10 @@ pub(super) fn peer_sources(plan: &Plan) -> Result<Vec<Option<OwnedFd>>> {
 /// For each mount of the plan that is a bind mount of something outside of the root: its source.
 fn mount_sources(plan: &Plan) -> Result<Vec<Option<OwnedFd>>> {
     let source = |mount: &Mount| match &mount.kind {
-        MountKind::Bind { source, recursive, .. }
+        MountKind::Bind { source, recursive, links, .. }
             if inside(&plan.rootfs.path, source).is_none() =>
         {
-            allowed(clone_source(source, *recursive)).map_err(|error| {
+            allowed(clone_source(source, *recursive, *links)).map_err(|error| {
                 Error::message(format!(
                     "error mounting {source:?} to rootfs at {:?}: {error}",
                     mount.destination
@@ -129,9 +131,16 @@ pub(super) fn inside<'a>(rootfs: &Path, source: &'a Path) -> Option<&'a Path> {
 }
 
 /// A bind source as a detached mount.
-pub(crate) fn clone_source(source: &Path, recursive: bool) -> Result<OwnedFd> {
-    mount::clone_tree(mount::cwd(), source, recursive)
+pub(crate) fn clone_source(source: &Path, recursive: bool, links: Links) -> Result<OwnedFd> {
+    let clone = if links.keep_source() { mount::clone_link } else { mount::clone_tree };
+    clone(mount::cwd(), source, recursive)
         .map_err(|errno| Error::os("open mount source", source, errno))
+}
+
+/// Whether a source, as a detached mount, is a link that is to be made once more and not mounted.
+pub(crate) fn is_copied_link(tree: &OwnedFd, links: Links) -> bool {
+    let kind = |tree| fstat(tree).map(|stat| stat.st_mode & SFlag::S_IFMT.bits());
+    links.copy && kind(tree) == Ok(SFlag::S_IFLNK.bits())
 }
 
 /// Attaches a mount of a host's device, or a copy of one. It is no longer a peer of the host's mounts:

@@ -64,6 +64,14 @@ pub(super) fn check_joined(pid: i32, namespaces: &Namespaces) -> Result<()> {
     Ok(())
 }
 
+/// The mappings of the user namespace that process `pid` is in, users and groups.
+///
+/// # Errors
+/// Those of reading the process's files in /proc.
+pub(crate) fn read_id_maps(pid: i32) -> Result<(Vec<IdMap>, Vec<IdMap>)> {
+    Ok((read(pid, &USERS)?, read(pid, &GROUPS)?))
+}
+
 /// A map as it is seen from this user namespace.
 fn read(pid: i32, kind: &Kind) -> Result<Vec<IdMap>> {
     let path = format!("/proc/{pid}/{}", kind.file);

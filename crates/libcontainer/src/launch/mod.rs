@@ -31,6 +31,7 @@ use handover::Listener;
 
 pub(crate) use exec::{ExecLaunch, launch_exec};
 pub(crate) use handover::{send_pidfd, write_pid_file};
+pub(crate) use id_maps::read_id_maps;
 pub(crate) use mount_ids::MountIdMapper;
 pub(crate) use namespaces::{check_sysctls, foreign as foreign_namespaces};
 pub(crate) use visit::visit;

@@ -5,14 +5,15 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
+use oci_spec::runtime::Mount as OciMount;
 
 use super::host::{facts, protect_descriptors, selinux_is_enabled};
 use super::{Container, Runtime, not_running};
 use crate::error::{Error, Result};
 use crate::init::{self, LivePlace};
-use crate::launch::{MountIdMapper, visit};
+use crate::launch::{MountIdMapper, read_id_maps, visit};
 use crate::notes::Notes;
-use crate::plan::{self, Mount, MountKind, Namespace};
+use crate::plan::{self, Mount, MountKind, Namespace, Namespaces};
 use crate::spec;
 use crate::state::Status;
 
@@ -32,12 +33,8 @@ pub fn add_mounts(runtime: &Runtime, id: &str, document: &[u8]) -> Result<()> {
     let facts = facts(&container.state.bundle)?;
     let pid = container.init()?.pid;
     let user_namespace = container.state.namespaces & nix::libc::CLONE_NEWUSER != 0;
-    let user = if user_namespace {
-        Namespace::Join(format!("/proc/{pid}/ns/user").into())
-    } else {
-        Namespace::Inherit
-    };
-    let planned = plan::live_mounts(&list, &facts, user, &mut warnings);
+    let namespaces = if user_namespace { joined(pid)? } else { Namespaces::default() };
+    let planned = plan::live_mounts(&list, &facts, &namespaces, &mut warnings);
     let mounts = notes.before(planned.map_err(named))?;
     notes.add(warnings);
     notes.settle()?;
@@ -60,7 +57,7 @@ pub fn add_mounts(runtime: &Runtime, id: &str, document: &[u8]) -> Result<()> {
 }
 
 /// Unmounts what is mounted, last and uppermost, at each destination that `document` lists; of the rest
-/// of the document nothing is looked at. Mounts below go with it. The last one of the list is unmounted
+/// of the document nothing is looked at but whether `copy-symlink` is there: then a link is removed. Mounts below go with it. The last one of the list is unmounted
 /// first.
 ///
 /// # Errors
@@ -71,7 +68,8 @@ pub fn remove_mounts(runtime: &Runtime, id: &str, document: &[u8]) -> Result<()>
     let list = spec::parse_mounts(document, Path::new(DOCUMENT), &mut notes)?;
     notes.settle()?;
     visit(&container.state, &init, |root| {
-        init::remove_mounts(root, list.iter().rev().map(|mount| mount.destination().as_path()))
+        let place = |mount| (OciMount::destination(mount).as_path(), plan::copies_links(mount));
+        init::remove_mounts(root, list.iter().rev().map(place))
     })
 }
 
@@ -88,16 +86,26 @@ fn live(runtime: &Runtime, id: &str) -> Result<(Container, OwnedFd)> {
     }
 }
 
+/// The user namespace of the container, with the mappings that it has.
+fn joined(pid: i32) -> Result<Namespaces> {
+    let (uid_maps, gid_maps) = read_id_maps(pid)?;
+    let user = Namespace::Join(format!("/proc/{pid}/ns/user").into());
+    Ok(Namespaces { user, uid_maps, gid_maps, ..Namespaces::default() })
+}
+
 /// The source of a bind mount, detached: only the host's mount namespace has it.
 fn source<'a>(mount: &'a Mount, mapper: &mut MountIdMapper<'a>) -> Result<Option<OwnedFd>> {
-    let MountKind::Bind { source, recursive, .. } = &mount.kind else { return Ok(None) };
-    let tree = init::clone_source(source, *recursive).map_err(|error| match error.errno() {
-        Some(Errno::ENOSYS) => {
-            Error::message("live mounts need open_tree(2) and move_mount(2): Linux 5.2")
-        }
-        _ => error,
-    })?;
-    mapper.apply(mount, tree.as_fd())?;
+    let MountKind::Bind { source, recursive, links, .. } = &mount.kind else { return Ok(None) };
+    let tree =
+        init::clone_source(source, *recursive, *links).map_err(|error| match error.errno() {
+            Some(Errno::ENOSYS) => {
+                Error::message("live mounts need open_tree(2) and move_mount(2): Linux 5.2")
+            }
+            _ => error,
+        })?;
+    if !init::is_copied_link(&tree, *links) {
+        mapper.apply(mount, tree.as_fd())?;
+    }
     Ok(Some(tree))
 }
 

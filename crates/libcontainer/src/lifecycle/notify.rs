@@ -20,7 +20,7 @@ use nix::libc::{
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::error::{Error, Result};
-use crate::plan::{Attributes, Mount, MountKind, Plan};
+use crate::plan::{Attributes, Links, Mount, MountKind, Plan};
 use crate::state::StateDir;
 
 /// Where the container finds the directory of the socket.
@@ -40,7 +40,12 @@ pub(super) fn prepare(dir: &StateDir, plan: &mut Plan) -> Result<()> {
     let (Some(process), Some(_)) = (plan.process.as_mut(), host()) else { return Ok(()) };
     plan.mounts.push(Mount {
         destination: INSIDE.into(),
-        kind: MountKind::Bind { source: dir.make_notify()?, recursive: false, unnamed: 0 },
+        kind: MountKind::Bind {
+            source: dir.make_notify()?,
+            recursive: false,
+            unnamed: 0,
+            links: Links::default(),
+        },
         ids: None,
         attributes: Attributes { set: NOSUID | NOEXEC | NODEV | RDONLY, clear: 0 },
         recursive_attributes: Attributes::default(),

@@ -11,20 +11,28 @@ const MAX_LINES: usize = 340;
 /// The mappings at `pointer`, checked for what the kernel refuses with a bare EINVAL.
 pub(super) fn mappings(pointer: &str, list: &Option<Vec<LinuxIdMapping>>) -> Result<Vec<IdMap>> {
     let list = list.as_deref().unwrap_or_default();
-    if list.len() > MAX_LINES {
-        let text = format!("{} mappings, but the kernel takes at most {MAX_LINES}", list.len());
-        return Err(Error::config(pointer, text));
+    let map = |entry: &LinuxIdMapping| IdMap {
+        container: entry.container_id(),
+        host: entry.host_id(),
+        size: entry.size(),
+    };
+    let maps: Vec<IdMap> = list.iter().map(map).collect();
+    match first_fault(&maps) {
+        Some((Some(index), text)) => Err(Error::config(format!("{pointer}/{index}"), text)),
+        Some((None, text)) => Err(Error::config(pointer, text)),
+        None => Ok(maps),
     }
-    let mut maps: Vec<IdMap> = Vec::with_capacity(list.len());
-    for (index, entry) in list.iter().enumerate() {
-        let map =
-            IdMap { container: entry.container_id(), host: entry.host_id(), size: entry.size() };
-        if let Some(text) = fault(&map, &maps) {
-            return Err(Error::config(format!("{pointer}/{index}"), text));
-        }
-        maps.push(map);
+}
+
+/// What the kernel refuses, and which of the mappings is to blame if it is one.
+pub(super) fn first_fault(maps: &[IdMap]) -> Option<(Option<usize>, String)> {
+    if maps.len() > MAX_LINES {
+        let text = format!("{} mappings, but the kernel takes at most {MAX_LINES}", maps.len());
+        return Some((None, text));
     }
-    Ok(maps)
+    maps.iter()
+        .enumerate()
+        .find_map(|(index, map)| fault(map, &maps[..index]).map(|text| (Some(index), text)))
 }
 
 fn fault(map: &IdMap, before: &[IdMap]) -> Option<String> {
@@ -56,9 +64,16 @@ fn overlap(a: u32, a_size: u32, b: u32, b_size: u32) -> bool {
     u64::from(a) < end(b, b_size) && u64::from(b) < end(a, a_size)
 }
 
+/// The id outside of the `first` of `size` ids of the container, if one mapping has all of them.
+pub(super) fn outside(first: u32, size: u32, maps: &[IdMap]) -> Option<u32> {
+    let holds =
+        |map: &&IdMap| first >= map.container && end(first, size) <= end(map.container, map.size);
+    maps.iter().find(holds).and_then(|map| map.host.checked_add(first - map.container))
+}
+
 /// Whether `id` of the container has an id outside.
 pub(super) fn is_mapped(id: u32, maps: &[IdMap]) -> bool {
-    maps.iter().any(|map| id >= map.container && u64::from(id) < end(map.container, map.size))
+    outside(id, 1, maps).is_some()
 }
 
 /// Whether two lists say the same; their order means nothing.

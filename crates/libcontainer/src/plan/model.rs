@@ -196,6 +196,8 @@ pub enum MountKind {
         /// Attributes of the source that the mount is not to have, where the kernel lets go of them: in
         /// a user namespace it may not.
         unnamed: u64,
+        /// What becomes of links at its ends.
+        links: Links,
     },
     /// A new instance of a file system.
     Filesystem {
@@ -217,14 +219,36 @@ pub enum MountKind {
     },
 }
 
+/// What becomes of a symbolic link at an end of a bind mount: options of crun. Without them both are
+/// followed, that of the destination inside of the root.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Links {
+    /// `copy-symlink`: a source that is one is made once more at the destination, and nothing is mounted.
+    pub copy: bool,
+    /// `src-nofollow`: a source that is one is mounted itself.
+    pub source: bool,
+    /// `dest-nofollow`: a destination that is one is itself mounted on.
+    pub destination: bool,
+}
+
+impl Links {
+    /// Whether a source that is a link is taken itself.
+    pub fn keep_source(self) -> bool {
+        self.copy || self.source
+    }
+}
+
 /// Options of the file system itself, as fsconfig(2) takes them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FilesystemOptions {
-    /// Keys without a value: superblock flags (`sync`, `dirsync`, `lazytime`, `mand`, `silent`, …) and
+    /// Keys without a value: superblock flags (`ro`, `sync`, `dirsync`, `lazytime`, `mand`) and
     /// the file system's own words (`newinstance`).
     pub flags: Vec<String>,
     /// Keys with a value (`size=64k`).
     pub values: Vec<(String, String)>,
+    /// `MS_SILENT` and `MS_I_VERSION`, which fsconfig(2) cannot set; a new file system with one is made by
+    /// mount(2).
+    pub mount_flags: u64,
 }
 
 /// A device node, FIFO or bind-mounted stand-in to be made in the container.

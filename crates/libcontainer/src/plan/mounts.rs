@@ -27,6 +27,10 @@ const PROC_FILES: &[&str] = &[
     "sys/crypto/fips_enabled",
 ];
 
+/// Of a mount whose destination is `/`.
+pub(crate) const OVER_ROOT: &str =
+    "nothing can be mounted over the root directory: that is what root.path is for";
+
 /// All mounts, in order.
 pub(super) fn mounts(
     list: Option<&Vec<OciMount>>,
@@ -48,32 +52,33 @@ pub(super) fn mounts(
     Ok(plan)
 }
 
-/// A list of mounts for a container that runs already, which is not config.json's. `user` is its user
-/// namespace.
+/// A list of mounts for a container that runs already, which is not config.json's. Of `namespaces` only the
+/// user namespace and its mappings count.
 ///
 /// # Errors
-/// As for `mounts` of config.json; besides for a whole cgroup view, a `remount` and the root directory.
+/// As for `mounts` of config.json; besides for a whole cgroup view and a `remount`.
 pub fn live_mounts(
     list: &[OciMount],
     facts: &HostFacts,
-    user: Namespace,
+    namespaces: &Namespaces,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Mount>> {
-    let namespaces = Namespaces { user, ..Namespaces::default() };
     let plan = list.iter().enumerate().map(|(index, entry)| {
         let pointer = format!("/{index}");
-        let mount = mount(entry, &pointer, facts, Path::new("/"), &namespaces, warnings)?;
+        let mount = mount(entry, &pointer, facts, Path::new("/"), namespaces, warnings)?;
         let refuse = |what: &str| Err(Error::config(&*pointer, what));
         match &mount.kind {
             MountKind::Cgroup => refuse("a cgroup mount cannot be added to a running container"),
             MountKind::Remount { .. } => refuse("only new mounts can be added, not changed ones"),
-            _ if clean(&mount.destination) == Path::new("/") => {
-                refuse("nothing can be mounted over the root directory")
-            }
             _ => Ok(mount),
         }
     });
     plan.collect()
+}
+
+/// Whether a mount of a list has `copy-symlink` among its options, and so may be none.
+pub fn copies_links(entry: &OciMount) -> bool {
+    Options::parse(entry.options().as_deref().unwrap_or_default()).links.copy
 }
 
 /// `linux.mountLabel`; an empty one is none.
@@ -98,11 +103,18 @@ fn mount(
     let options = Options::parse(given);
     let kind = kind(entry, &options, pointer, facts, warnings)?;
     let destination = destination(entry, pointer, rootfs, warnings)?;
+    if clean(&destination) == Path::new("/") && !matches!(kind, MountKind::Remount { .. }) {
+        return Err(Error::config(format!("{pointer}/destination"), OVER_ROOT));
+    }
     proc_destination(&destination, &kind, pointer)?;
 
     let is_tmpfs = matches!(&kind, MountKind::Filesystem { fstype, .. } if fstype == "tmpfs");
     if options.copy_up && !is_tmpfs {
         warnings.push(warning(pointer, "tmpcopyup is ignored: this is not a tmpfs"));
+    }
+    if let (Some(index), false) = (options.links_at, matches!(kind, MountKind::Bind { .. })) {
+        let text = format!("{} is ignored: this is not a bind mount", given[index]);
+        warnings.push(warning(&format!("{pointer}/options/{index}"), &text));
     }
     let attributes = match &kind {
         MountKind::Bind { .. } => options.bind_attributes().0,
@@ -166,6 +178,7 @@ fn kind(
     }
     if options.bind.is_some() || fstype == "bind" {
         no_data(options, pointer, warnings)?;
+        links_agree(options, pointer)?;
         if source.as_os_str().is_empty() {
             return Err(Error::config(format!("{pointer}/source"), "a bind mount needs a source"));
         }
@@ -173,6 +186,7 @@ fn kind(
             source: facts.bundle.join(source),
             recursive: options.bind.unwrap_or(false),
             unnamed: options.bind_attributes().1,
+            links: options.links,
         });
     }
     match fstype {
@@ -208,9 +222,22 @@ fn no_data(options: &Options, pointer: &str, warnings: &mut Vec<String>) -> Resu
     Ok(())
 }
 
+/// A link that is made once more is not mounted, neither on another one.
+fn links_agree(options: &Options, pointer: &str) -> Result<()> {
+    let links = options.links;
+    match options.links_at {
+        Some(index) if links.copy && (links.source || links.destination) => Err(Error::config(
+            format!("{pointer}/options/{index}"),
+            "copy-symlink is mutually exclusive with src-nofollow and dest-nofollow",
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn filesystem(fstype: &str, source: &Path, options: &Options) -> MountKind {
     let source = source.to_string_lossy();
     let mut result = data(options);
+    result.mount_flags = options.mount_flags;
     // A tmpfs is filled first and made read-only afterwards, through its mount alone.
     if options.read_only() && fstype != "tmpfs" {
         result.flags.insert(0, "ro".to_owned());
@@ -237,6 +264,7 @@ fn data(options: &Options) -> FilesystemOptions {
     let mut result = FilesystemOptions {
         flags: options.superblock.iter().map(|flag| (*flag).to_owned()).collect(),
         values: Vec::new(),
+        mount_flags: 0,
     };
     for (_, item) in &options.data {
         match item.split_once('=') {

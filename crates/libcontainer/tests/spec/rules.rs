@@ -53,6 +53,11 @@ pub(crate) fn all() -> Vec<Broken> {
             vec![("/mounts/1", "options", json!(["bind", "galaxy"]))],
         ),
         broken(
+            ("mappings of ids behind idmap= are whole", "config.md#linux-mount-options"),
+            "/mounts/1/options/1",
+            vec![("/mounts/1", "options", json!(["bind", "idmap=uids=0-1;gids=0-0-1"]))],
+        ),
+        broken(
             (
                 "nothing but single files is mounted inside /proc",
                 "config-linux.md#default-filesystems",

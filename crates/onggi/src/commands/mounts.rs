@@ -11,7 +11,8 @@ pub(super) const VERB: Verb = Verb {
     usage: "add|remove <container-id> <file>",
     details: "The file (- for standard input) holds a list of mounts as config.json has them. Sources of bind\n\
               mounts are the host's; without root only file systems can be added. Either all are made or none.\n\
-              Of mounts that are to be removed only the destination counts.\n\
+              Of mounts that are to be removed only the destination counts, and copy-symlink: then a link is\n\
+              removed.\n\
               \n\
               \x20   # echo '[{\"destination\": \"/data\", \"type\": \"tmpfs\"}]' | onggi mounts add mycontainer -",
     enters_container: true,

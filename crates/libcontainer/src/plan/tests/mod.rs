@@ -1,6 +1,7 @@
 //! One small config.json for each rule.
 
 mod linux;
+mod mount_ids;
 mod mounts;
 mod process;
 mod resources;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn mount(value: Value) -> Mount {
+pub(super) fn mount(value: Value) -> Mount {
     good(&[("/mounts/0", value)]).mounts.remove(0)
 }
 
@@ -12,7 +12,7 @@ fn mount(value: Value) -> Mount {
 fn mount_kinds() {
     let bind = |source: &str, recursive| {
         let source = source.into();
-        MountKind::Bind { source, recursive, unnamed: 0 }
+        MountKind::Bind { source, recursive, unnamed: 0, links: Links::default() }
     };
     let kind = |value| mount(value).kind;
     assert_eq!(
@@ -26,9 +26,10 @@ fn mount_kinds() {
     for fstype in ["cgroup", "cgroup2"] {
         assert_eq!(kind(json!({"destination": "/d", "type": fstype})), MountKind::Cgroup);
     }
-    let options = FilesystemOptions { flags: vec!["rw".into(), "async".into()], values: vec![] };
+    let flags = vec!["rw".into(), "async".into()];
+    let options = FilesystemOptions { flags, ..FilesystemOptions::default() };
     assert_eq!(
-        kind(json!({"destination": "/d", "options": ["remount", "rw", "async"]})),
+        kind(json!({"destination": "/d", "options": ["remount", "rw", "async", "silent"]})),
         MountKind::Remount { bind: false, options }
     );
     let again = kind(json!({"destination": "/d", "options": ["remount", "bind", "nosuid"]}));
@@ -101,7 +102,7 @@ fn bad_mounts() {
     mount(json!({"destination": "/process", "type": "tmpfs"}));
 }
 
-fn bind(more: &Value) -> Value {
+pub(super) fn bind(more: &Value) -> Value {
     let mut entry = json!({"destination": "/d", "source": "/s", "options": ["rbind"]});
     for (key, value) in more.as_object().expect("object") {
         entry[key] = value.clone();
@@ -109,60 +110,37 @@ fn bind(more: &Value) -> Value {
     entry
 }
 
+/// `copy-symlink`, `src-nofollow`, `dest-nofollow`, as crun has them.
 #[test]
-fn mapped_ids() {
-    let own = |uid: u32, gid: u32| MountMaps::Own {
-        uid: vec![IdMap { container: 0, host: uid, size: 10 }],
-        gid: vec![IdMap { container: 0, host: gid, size: 10 }],
+fn links_at_the_ends() {
+    let links = |options: &[&str]| match mount(bind(&json!({ "options": options }))).kind {
+        MountKind::Bind { links, .. } => links,
+        other => panic!("{other:?}"),
     };
-    let given =
-        |uid, gid| json!({"uidMappings": [map(0, uid, 10)], "gidMappings": [map(0, gid, 10)]});
-    let with = |mut value: Value, word: &str| {
-        value["options"] = json!(["rbind", word]);
-        value
-    };
-    let empty = json!({"uidMappings": [], "gidMappings": [], "options": ["bind", "ridmap"]});
-    let list = json!([map(0, 100, 10), map(10, 200, 10)]);
-    let user = user_with(list.clone(), list);
-    let turned = json!([map(10, 200, 10), map(0, 100, 10)]);
-    let turned = json!({"uidMappings": turned, "gidMappings": turned});
-    let join = [("/linux/namespaces/2", json!({"type": "user", "path": "/proc/1/ns/user"}))];
-    for (entry, namespaces, maps, recursive) in [
-        (given(100, 200), &[][..], own(100, 200), false),
-        (with(given(100, 200), "idmap"), &[], own(100, 200), false),
-        (with(given(100, 200), "ridmap"), &[], own(100, 200), true),
-        (given(100, 200), &user, own(100, 200), false),
-        (given(100, 200), &join, own(100, 200), false),
-        (turned, &user, MountMaps::Container, false),
-        (json!({"options": ["bind", "idmap"]}), &user, MountMaps::Container, false),
-        (json!({"options": ["ridmap", "bind", "idmap"]}), &join, MountMaps::Container, false),
-        (empty.clone(), &user, MountMaps::Container, true),
-    ] {
-        let changes = [namespaces, &[("/mounts/0", bind(&entry))]].concat();
-        let ids = good(&changes).mounts.remove(0).ids;
-        assert_eq!(ids, Some(MountIds { maps, recursive }), "{entry}");
+    let copied = Links { copy: true, ..Links::default() };
+    assert_eq!(links(&["bind"]), Links::default());
+    assert_eq!(links(&["copy-symlink", "bind", "ro"]), copied);
+    let both = Links { copy: false, source: true, destination: true };
+    assert_eq!(links(&["rbind", "dest-nofollow", "src-nofollow"]), both);
+    for options in
+        [["bind", "copy-symlink", "src-nofollow"], ["bind", "dest-nofollow", "copy-symlink"]]
+    {
+        let entry = bind(&json!({ "options": options }));
+        bad("/mounts/0", entry, "/mounts/0/options/2", "mutually exclusive");
     }
-    let none = json!({"uidMappings": [], "gidMappings": []});
-    assert_eq!(mount(bind(&none)).ids, None);
-
-    let both = "must have both uid and gid mappings";
-    for (entry, at, words) in [
-        (empty, "/options/1", both),
-        (json!({"options": ["bind", "idmap"]}), "/options/1", both),
-        (json!({"uidMappings": [map(0, 0, 1)]}), "/uidMappings", both),
-        (json!({"gidMappings": [map(0, 0, 1)]}), "/gidMappings", both),
-        (given(u32::MAX, 0), "/uidMappings/0", "beyond 4294967294"),
-        (json!({"gidMappings": [map(0, 0, 2), map(1, 2, 2)]}), "/gidMappings/1", "overlaps"),
-        (json!({"type": "tmpfs", "options": ["ridmap"]}), "/options/0", "only supported for bind"),
-        (json!({"options": ["remount", "bind", "idmap"]}), "/options/2", "only supported for bind"),
+    for (more, at) in [
+        (json!({"type": "tmpfs", "options": ["copy-symlink"]}), 0),
+        (json!({"options": ["remount", "bind", "dest-nofollow"]}), 2),
     ] {
-        bad("/mounts/0", bind(&entry), &format!("/mounts/0{at}"), words);
+        let plan = good(&[("/mounts/0", bind(&more))]);
+        warns(
+            &plan,
+            &format!(
+                "/mounts/0/options/{at}: {} is ignored",
+                more["options"][at].as_str().expect("word")
+            ),
+        );
     }
-    let rootless = HostFacts { euid: 1000, ..facts() };
-    let maps = json!([map(0, 1000, 1)]);
-    let mut changes = user_with(maps.clone(), maps);
-    changes.push(("/mounts/0", bind(&json!({"options": ["bind", "idmap"]}))));
-    bad_with(&changes, &rootless, "/mounts/0/options/1", "not supported for rootless containers");
 }
 
 #[test]

@@ -1,136 +1,19 @@
 //! What each word among the options of a mount does.
 
+mod table;
+
 use nix::libc::{
-    MOUNT_ATTR__ATIME as ATIME, MOUNT_ATTR_NOATIME as NOATIME, MOUNT_ATTR_NODEV as NODEV,
-    MOUNT_ATTR_NODIRATIME as NODIRATIME, MOUNT_ATTR_NOEXEC as NOEXEC, MOUNT_ATTR_NOSUID as NOSUID,
+    MOUNT_ATTR__ATIME as ATIME, MOUNT_ATTR_NODEV as NODEV, MOUNT_ATTR_NODIRATIME as NODIRATIME,
+    MOUNT_ATTR_NOEXEC as NOEXEC, MOUNT_ATTR_NOSUID as NOSUID,
     MOUNT_ATTR_NOSYMFOLLOW as NOSYMFOLLOW, MOUNT_ATTR_RDONLY as RDONLY,
-    MOUNT_ATTR_RELATIME as RELATIME, MOUNT_ATTR_STRICTATIME as STRICTATIME,
 };
 
-use super::{Attributes, Propagation};
-
-// mount(2); defined here because the width of libc's constants depends on the target.
-const MS_UNBINDABLE: u64 = 1 << 17;
-const MS_PRIVATE: u64 = 1 << 18;
-const MS_SLAVE: u64 = 1 << 19;
-const MS_SHARED: u64 = 1 << 20;
-
-/// What an option does.
-#[derive(Debug, Clone, Copy)]
-enum Effect {
-    /// Accepted for its meaning to others.
-    Nothing,
-    /// `bind` and `rbind`
-    Bind { recursive: bool },
-    /// `remount`
-    Remount,
-    /// `tmpcopyup`
-    CopyUp,
-    /// `idmap` and `ridmap`
-    IdMap { recursive: bool },
-    /// Changes the mount itself.
-    Own(Change),
-    /// Changes the mount and all below it.
-    Tree(Change),
-    /// A superblock flag to set.
-    On(&'static str),
-    /// A word that takes a superblock flag back.
-    Off { word: &'static str, flag: &'static str },
-    /// Changes the propagation.
-    Propagate(u64, Recursion),
-}
-
-/// How an option changes [`Attributes`].
-#[derive(Debug, Clone, Copy)]
-enum Change {
-    Set(u64),
-    Clear(u64),
-    /// Chooses one of the access-time modes.
-    Mode(u64),
-    /// Gives one of them up, for `relatime`, unless another one was chosen before.
-    NoMode(u64),
-    /// Takes back what an earlier word said of access times; by itself it changes nothing, as in mount(2).
-    Unset(u64),
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Recursion {
-    Mount,
-    Tree,
-}
-
+use self::table::{Change, Effect, Recursion, TABLE};
+use super::{Attributes, Links, Propagation};
 use Change::{Clear, Mode, NoMode, Set, Unset};
-use Effect::{Bind, CopyUp, IdMap, Nothing, Off, On, Own, Propagate, Remount, Tree};
-
-/// Every known option, sorted by name. What is not here belongs to the file system.
-///
-/// `silent`, `loud`, `iversion` and `noiversion` do nothing: the first two only steer messages in the
-/// kernel's log, and file systems keep the change counter by themselves.
-#[rustfmt::skip]
-const TABLE: &[(&str, Effect)] = &[
-    ("async",          Off { word: "async", flag: "sync" }),
-    ("atime",          Own(Unset(NOATIME))),
-    ("bind",           Bind { recursive: false }),
-    ("defaults",       Nothing),
-    ("dev",            Own(Clear(NODEV))),
-    ("diratime",       Own(Unset(NODIRATIME))),
-    ("dirsync",        On("dirsync")),
-    ("exec",           Own(Clear(NOEXEC))),
-    ("idmap",          IdMap { recursive: false }),
-    ("iversion",       Nothing),
-    ("lazytime",       On("lazytime")),
-    ("loud",           Nothing),
-    ("mand",           On("mand")),
-    ("noatime",        Own(Mode(NOATIME))),
-    ("nodev",          Own(Set(NODEV))),
-    ("nodiratime",     Own(Set(NODIRATIME))),
-    ("noexec",         Own(Set(NOEXEC))),
-    ("noiversion",     Nothing),
-    ("nolazytime",     Off { word: "nolazytime", flag: "lazytime" }),
-    ("nomand",         Off { word: "nomand", flag: "mand" }),
-    ("norelatime",     Own(Unset(RELATIME))),
-    ("nostrictatime",  Own(Unset(STRICTATIME))),
-    ("nosuid",         Own(Set(NOSUID))),
-    ("nosymfollow",    Own(Set(NOSYMFOLLOW))),
-    ("private",        Propagate(MS_PRIVATE, Recursion::Mount)),
-    ("ratime",         Tree(NoMode(NOATIME))),
-    ("rbind",          Bind { recursive: true }),
-    ("rdev",           Tree(Clear(NODEV))),
-    ("rdiratime",      Tree(Clear(NODIRATIME))),
-    ("relatime",       Own(Mode(RELATIME))),
-    ("remount",        Remount),
-    ("rexec",          Tree(Clear(NOEXEC))),
-    ("ridmap",         IdMap { recursive: true }),
-    ("rnoatime",       Tree(Mode(NOATIME))),
-    ("rnodev",         Tree(Set(NODEV))),
-    ("rnodiratime",    Tree(Set(NODIRATIME))),
-    ("rnoexec",        Tree(Set(NOEXEC))),
-    ("rnorelatime",    Tree(NoMode(RELATIME))),
-    ("rnostrictatime", Tree(NoMode(STRICTATIME))),
-    ("rnosuid",        Tree(Set(NOSUID))),
-    ("rnosymfollow",   Tree(Set(NOSYMFOLLOW))),
-    ("ro",             Own(Set(RDONLY))),
-    ("rprivate",       Propagate(MS_PRIVATE, Recursion::Tree)),
-    ("rrelatime",      Tree(Mode(RELATIME))),
-    ("rro",            Tree(Set(RDONLY))),
-    ("rrw",            Tree(Clear(RDONLY))),
-    ("rshared",        Propagate(MS_SHARED, Recursion::Tree)),
-    ("rslave",         Propagate(MS_SLAVE, Recursion::Tree)),
-    ("rstrictatime",   Tree(Mode(STRICTATIME))),
-    ("rsuid",          Tree(Clear(NOSUID))),
-    ("rsymfollow",     Tree(Clear(NOSYMFOLLOW))),
-    ("runbindable",    Propagate(MS_UNBINDABLE, Recursion::Tree)),
-    ("rw",             Own(Clear(RDONLY))),
-    ("shared",         Propagate(MS_SHARED, Recursion::Mount)),
-    ("silent",         Nothing),
-    ("slave",          Propagate(MS_SLAVE, Recursion::Mount)),
-    ("strictatime",    Own(Mode(STRICTATIME))),
-    ("suid",           Own(Clear(NOSUID))),
-    ("symfollow",      Own(Clear(NOSYMFOLLOW))),
-    ("sync",           On("sync")),
-    ("tmpcopyup",      CopyUp),
-    ("unbindable",     Propagate(MS_UNBINDABLE, Recursion::Mount)),
-];
+use Effect::{
+    Bind, Call, CopyUp, IdMap, Link, NoCall, Nothing, Off, On, Own, Propagate, Remount, Tree,
+};
 
 /// The options that this runtime acts on, sorted, for the `features` verb.
 pub fn mount_option_names() -> Vec<&'static str> {
@@ -151,20 +34,28 @@ pub(super) struct Options {
     pub(super) bind: Option<bool>,
     /// Superblock flags that are on.
     pub(super) superblock: Vec<&'static str>,
+    /// Flags that only mount(2) takes.
+    pub(super) mount_flags: u64,
     /// Words that take superblock flags back, which only a remount needs to say.
     pub(super) superblock_off: Vec<&'static str>,
     /// `idmap` or `ridmap`
     pub(super) idmap: Option<IdMapOption>,
+    /// What becomes of links at the ends of a bind mount.
+    pub(super) links: Links,
+    /// The position of the last word that concerns them.
+    pub(super) links_at: Option<usize>,
     /// What belongs to the file system, each with its position.
     pub(super) data: Vec<(usize, String)>,
 }
 
 /// `idmap` or `ridmap`, the last one given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct IdMapOption {
     /// Its position among the options.
     pub(super) index: usize,
     pub(super) recursive: bool,
+    /// What is behind its `=`, if anything.
+    pub(super) maps: Option<String>,
 }
 
 impl Options {
@@ -172,9 +63,15 @@ impl Options {
     pub(super) fn parse(options: &[String]) -> Self {
         let mut result = Self::default();
         for (index, option) in options.iter().enumerate() {
-            match effect(option) {
-                Some(effect) => result.apply(effect, index),
-                None => result.data.extend(split_data(option).map(|item| (index, item.to_owned()))),
+            match (effect(option), mapped(option)) {
+                (Some(effect), _) => result.apply(effect, index),
+                (None, Some((recursive, maps))) => {
+                    let maps = Some(maps.to_owned()).filter(|maps| !maps.is_empty());
+                    result.idmap = Some(IdMapOption { index, recursive, maps });
+                }
+                (None, None) => {
+                    result.data.extend(split_data(option).map(|item| (index, item.to_owned())))
+                }
             }
         }
         result
@@ -186,12 +83,22 @@ impl Options {
             Bind { recursive } => self.bind = Some(recursive || self.bind == Some(true)),
             Remount => self.remount = true,
             CopyUp => self.copy_up = true,
-            IdMap { recursive } => self.idmap = Some(IdMapOption { index, recursive }),
+            IdMap { recursive } => {
+                self.idmap = Some(IdMapOption { index, recursive, maps: None });
+            }
+            Link(Links { copy, source, destination }) => {
+                self.links.copy |= copy;
+                self.links.source |= source;
+                self.links.destination |= destination;
+                self.links_at = Some(index);
+            }
             Own(change) => {
                 self.any_attribute = true;
                 change.apply(&mut self.attributes);
             }
             Tree(change) => change.apply(&mut self.recursive_attributes),
+            Call(flag) => self.mount_flags |= flag,
+            NoCall(flag) => self.mount_flags &= !flag,
             On(flag) => {
                 self.superblock_off.retain(|word| !word.ends_with(flag));
                 if !self.superblock.contains(&flag) {
@@ -270,6 +177,15 @@ fn effect(name: &str) -> Option<Effect> {
     TABLE.binary_search_by_key(&name, |(known, _)| known).ok().map(|index| TABLE[index].1)
 }
 
+/// Whether an `idmap=…` is `ridmap=…`, and what is behind the `=`.
+fn mapped(option: &str) -> Option<(bool, &str)> {
+    let (name, maps) = option.split_once('=')?;
+    match effect(name) {
+        Some(IdMap { recursive }) => Some((recursive, maps)),
+        _ => None,
+    }
+}
+
 /// What a word of `linux.rootfsPropagation` stands for.
 pub(super) fn propagation(word: &str) -> Option<Propagation> {
     match effect(word) {
@@ -297,6 +213,9 @@ fn split_data(option: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
+    use nix::libc::{MOUNT_ATTR_NOATIME as NOATIME, MOUNT_ATTR_STRICTATIME as STRICTATIME};
+
+    use super::table::{MS_I_VERSION, MS_SILENT, MS_SLAVE};
     use super::*;
 
     fn parse(options: &[&str]) -> Options {
@@ -307,7 +226,7 @@ mod tests {
     fn table_is_sorted_and_whole() {
         let names: Vec<&str> = TABLE.iter().map(|(name, _)| *name).collect();
         assert!(names.windows(2).all(|pair| pair[0] < pair[1]));
-        assert_eq!(names.len(), 62);
+        assert_eq!(names.len(), 65);
         assert_eq!(mount_option_names(), names);
         assert!(names.iter().all(|name| effect(name).is_some()));
     }
@@ -384,6 +303,41 @@ mod tests {
         let want = [(0, "mode=755"), (0, "size=1m"), (2, "newinstance"), (3, "context=\"a,b\"")];
         assert_eq!(items[..4], want);
         assert_eq!(items[4..], [(4, "lowerdir=a\\,b"), (4, "x")]);
+    }
+
+    #[test]
+    fn mappings_of_an_option() {
+        let idmap = |options: &[&str]| parse(options).idmap;
+        let want = |recursive, maps: Option<&str>| {
+            Some(IdMapOption { index: 1, recursive, maps: maps.map(str::to_owned) })
+        };
+        assert_eq!(idmap(&["ro", "idmap=uids=0-1-2"]), want(false, Some("uids=0-1-2")));
+        assert_eq!(idmap(&["idmap=a=b", "ridmap=a=b"]), want(true, Some("a=b")));
+        assert_eq!(idmap(&["idmap=a=b", "idmap="]), want(false, None));
+        assert_eq!(idmap(&["idmapped=a=b", "size=idmap"]), None);
+        assert_eq!(parse(&["idmap=a=b", "ro=1"]).data, [(1, "ro=1".to_owned())]);
+    }
+
+    #[test]
+    fn flags_of_mount_2() {
+        let both = MS_SILENT | MS_I_VERSION;
+        for (options, flags) in [
+            (&["silent", "iversion"][..], both),
+            (&["loud", "noiversion"], 0),
+            (&["silent", "loud", "iversion"], MS_I_VERSION),
+            (&["noiversion", "iversion", "silent", "noiversion"], MS_SILENT),
+        ] {
+            let parsed = parse(options);
+            assert_eq!((parsed.mount_flags, parsed.data.len()), (flags, 0), "{options:?}");
+        }
+    }
+
+    #[test]
+    fn words_for_links_add_up() {
+        let options = parse(&["src-nofollow", "ro", "dest-nofollow", "bind"]);
+        let want = Links { copy: false, source: true, destination: true };
+        assert_eq!((options.links, options.links_at), (want, Some(2)));
+        assert_eq!(parse(&["ro"]).links_at, None);
     }
 
     #[test]
