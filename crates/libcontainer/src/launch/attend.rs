@@ -7,7 +7,7 @@ use super::handover::{self, Listener};
 use super::{Launched, MountIdMapper, PATIENCE};
 use crate::error::{Error, Result};
 use crate::hooks;
-use crate::plan::{Plan, Rlimit};
+use crate::plan::Plan;
 use crate::state::{State, Status};
 use crate::sync::{Answer, Report};
 
@@ -21,18 +21,17 @@ pub(super) struct Attendance<'a> {
     pub(super) console_socket: Option<&'a OwnedFd>,
     /// Who gets the notification descriptor of the seccomp filter.
     pub(super) listener: Option<Listener<'a>>,
-    /// The process says which of them only the runtime can set.
-    pub(super) rlimits: &'a [Rlimit],
     /// The plan, for the container's first process: it alone builds a root file system and has hooks.
     pub(super) first: Option<&'a Plan>,
 }
 
 impl Attendance<'_> {
-    /// Answers the process until it is ready.
+    /// Answers the process until it is ready; gives the rlimits that only the runtime can set, as bits by the
+    /// kernel's numbers.
     ///
     /// # Errors
     /// Its own failure, that of what it asked for, or silence.
-    pub(super) fn until_ready(&self, launched: &mut Launched) -> Result<()> {
+    pub(super) fn until_ready(&self, launched: &mut Launched) -> Result<u32> {
         let mut first = self.first.map(|plan| First::new(plan, launched.pid));
         if let Some(first) = &first
             && !first.awaits_hooks
@@ -55,9 +54,7 @@ impl Attendance<'_> {
                 (Report::Listener(number), _) => {
                     self.notify(number, launched)?;
                 }
-                (Report::Ready(pending), _) => {
-                    return handover::set_rlimits(launched.pid, self.rlimits, pending);
-                }
+                (Report::Ready(pending), _) => return Ok(pending),
                 (Report::Failed(text), _) => return Err(launched.failure(&text)),
                 (Report::Gone, _) => return Err(launched.death()),
                 (

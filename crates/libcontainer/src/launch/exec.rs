@@ -66,10 +66,7 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
     drop(child);
     let mut launched = Launched { pid, pidfd, is_first: false, channel: parent, console: None };
     let placing = Placing { in_v2, wait_first, has_oom_score: entry.by_relay };
-    let done = launch
-        .place(&launched, &placing)
-        .and_then(|()| launch.attendance(console_socket.as_ref()).until_ready(&mut launched));
-    match done {
+    match launch.serve(&mut launched, &placing, console_socket.as_ref()) {
         Ok(()) => Ok(launched),
         Err(error) => {
             launched.kill();
@@ -112,6 +109,18 @@ impl<'a> ExecLaunch<'a> {
         }
     }
 
+    /// The runtime's part while the process sets itself up.
+    fn serve(
+        &self,
+        launched: &mut Launched,
+        placing: &Placing,
+        console_socket: Option<&OwnedFd>,
+    ) -> Result<()> {
+        self.place(launched, placing)?;
+        let pending = self.attendance(console_socket).until_ready(launched)?;
+        handover::set_rlimits(launched.pid, &self.process.rlimits, pending)
+    }
+
     /// What must be in force before the process does anything.
     fn place(&self, launched: &Launched, placing: &Placing) -> Result<()> {
         let pid = launched.pid;
@@ -130,14 +139,13 @@ impl<'a> ExecLaunch<'a> {
         launched.go()
     }
 
-    fn attendance(&self, console_socket: Option<&'a OwnedFd>) -> Attendance<'a> {
+    fn attendance<'b>(&'b self, console_socket: Option<&'b OwnedFd>) -> Attendance<'b> {
         let listener = self.defaults.listener.as_ref();
         Attendance {
             state: self.state,
             container: (self.status, self.state.init.map_or(0, |init| init.pid)),
             console_socket,
             listener: listener.map(|(path, metadata)| Listener { path, metadata }),
-            rlimits: &self.process.rlimits,
             first: None,
         }
     }

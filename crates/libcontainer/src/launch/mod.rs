@@ -267,7 +267,10 @@ impl Launch<'_> {
         }
         self.delegate(state, launched.pid)?;
         self.save_for_exec(filter)?;
-        self.attendance(state, launched.pid, console_socket).until_ready(launched)
+        let attendance = self.attendance(state, launched.pid, console_socket);
+        let pending = attendance.until_ready(launched)?;
+        let rlimits = self.plan.process.as_ref().map_or(&[][..], |process| &process.rlimits);
+        handover::set_rlimits(launched.pid, rlimits, pending)
     }
 
     fn gate(&self) -> Result<StartGate> {
@@ -375,13 +378,11 @@ impl Launch<'_> {
         pid: i32,
         console_socket: Option<&'a OwnedFd>,
     ) -> Attendance<'a> {
-        let process = self.plan.process.as_ref();
         Attendance {
             state,
             container: (Status::Creating, pid),
             console_socket,
             listener: Listener::of_plan(self.plan),
-            rlimits: process.map_or(&[][..], |process| &process.rlimits),
             first: Some(self.plan),
         }
     }
