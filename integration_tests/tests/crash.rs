@@ -1,9 +1,10 @@
 //! The runtime is killed at any moment of create; `delete --force` must clean up what is left.
 
-use integration_tests::{Bundle, differs, need_root, wait_until};
+use integration_tests::{Bundle, differs, need_root, skip, wait_until};
 use serde_json::json;
+use std::fs;
 use std::os::unix::process::CommandExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Kills the runtime alone, not its group: that is what an out-of-memory kill does.
@@ -74,6 +75,101 @@ fn same_name_can_be_used_again() {
     bundle.create().ok();
     assert_eq!(bundle.status(), "created");
     bundle.delete();
+}
+
+/// Kills the runtime at its `n`th call that makes, writes or renames something; false when it came to its end before.
+fn kill_at_call(bundle: &Bundle, verb: &[&str], n: u32) -> bool {
+    let inner = bundle.command(verb);
+    let mut command = Command::new("strace");
+    let calls = "mkdir,mkdirat,rename,renameat,renameat2,write";
+    command.args(["-qq", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
+    command.args(["-e", &format!("inject={calls}:signal=KILL:when={n}")]);
+    command.arg(inner.get_program()).args(inner.get_args()).current_dir(bundle.dir());
+    command.envs(inner.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    !command.status().expect("start strace").success()
+}
+
+/// At each of those calls: no verb trips over what is left, and the id can be had again at once, or the error says what
+/// to do.
+#[test]
+fn create_killed_at_each_call() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "leaves debris");
+    if Command::new("strace").arg("-V").output().is_err() {
+        skip!("strace is not installed");
+    }
+    let bundle = Bundle::new(&["sleep", "100"]);
+    bundle.write();
+    fs::create_dir(bundle.state_root()).expect("mkdir");
+    let words = ["create", "--bundle", &bundle.path(), &bundle.id];
+    let mut kills = 0;
+    while kill_at_call(&bundle, &words, kills + 1) {
+        kills += 1;
+        assert!(kills < 200, "create never comes to its end");
+        let list = bundle.call(&["list", "--quiet"]);
+        assert!(list.code == 0 && list.stderr.is_empty(), "kill {kills}: {list}");
+        let again = bundle.create();
+        let recorded = fs::exists(bundle.state_root().join(&bundle.id).join("state.json"));
+        assert!(recorded.is_ok_and(|is| is), "kill {kills}: no state: {again}");
+        if again.code != 0 {
+            again.fails_with(&["container with given ID already exists"]);
+        }
+        bundle.call(&["delete", "--force", &bundle.id]).ok();
+        // A second time, since the first may have had a container to delete.
+        bundle.call(&["delete", "--force", &bundle.id]).ok();
+        let left: Vec<_> = fs::read_dir(bundle.state_root()).into_iter().flatten().collect();
+        assert!(left.is_empty(), "kill {kills}: {left:?}");
+        bundle.assert_clean();
+    }
+    assert!(kills > 5, "only {kills} calls");
+    bundle.call(&["delete", "--force", &bundle.id]).ok();
+}
+
+#[test]
+fn delete_killed_at_each_call() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "leaves debris");
+    if Command::new("strace").arg("-V").output().is_err() {
+        skip!("strace is not installed");
+    }
+    let bundle = Bundle::new(&["sleep", "100"]);
+    let mut kills = 0;
+    bundle.create().ok();
+    while kill_at_call(&bundle, &["delete", "--force", &bundle.id], kills + 1) {
+        kills += 1;
+        assert!(kills < 200, "delete never comes to its end");
+        bundle.call(&["list"]).ok();
+        bundle.call(&["delete", "--force", &bundle.id]).ok();
+        bundle.call(&["delete", "--force", &bundle.id]).ok();
+        let left: Vec<_> = fs::read_dir(bundle.state_root()).into_iter().flatten().collect();
+        assert!(left.is_empty(), "kill {kills}: {left:?}");
+        bundle.assert_clean();
+        bundle.create().ok();
+    }
+    assert!(kills > 0, "nothing was killed");
+    bundle.call(&["delete", "--force", &bundle.id]).ok();
+}
+
+/// What an earlier version left when it was killed before it had written anything down, or when the disk was full.
+#[test]
+fn directories_without_a_state() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "in other words");
+    let bundle = Bundle::new(&["sleep", "100"]);
+    let dir = bundle.state_root().join(&bundle.id);
+    fs::create_dir_all(&dir).expect("mkdir");
+    bundle.call(&["list"]).ok();
+    bundle.create().ok();
+    bundle.delete();
+    fs::create_dir_all(&dir).expect("mkdir");
+    fs::write(dir.join(".state.json.1"), "{").expect("write");
+    let words = ["already exists", &dir.to_string_lossy(), "delete --force"];
+    bundle.create().fails_with(&words);
+    bundle.call(&["delete", "--force", &bundle.id]).ok();
+    bundle.create().ok();
+    bundle.delete();
+    bundle.assert_clean();
 }
 
 #[test]

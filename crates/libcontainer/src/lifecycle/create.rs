@@ -63,9 +63,7 @@ impl<'a> Creation<'a> {
     ) -> Result<Self> {
         check_id(&options.id)?;
         let dir = StateDir::new(&runtime.root, &options.id);
-        if dir.exists() {
-            return Err(StateDir::taken());
-        }
+        dir.check_free()?;
         let listen_fds = listen_fds();
         let preserve_fds = options.preserve_fds.saturating_add(listen_fds);
         protect_descriptors(preserve_fds)?;
@@ -97,7 +95,7 @@ impl<'a> Creation<'a> {
         let (cgroup, layout) = cgroup(runtime, &plan, &options.id)?;
         let unit_properties = unit_properties(&plan, cgroup.as_ref())?;
         let state = state(&plan, &options.id, cgroup)?;
-        dir.create()?;
+        dir.create(&state)?;
         pass_listen_fds(&mut plan, listen_fds);
         let creation = Self {
             options,
@@ -110,10 +108,7 @@ impl<'a> Creation<'a> {
             has_rdt: false,
             launched: None,
         };
-        creation.or_undo(|creation| {
-            creation.dir.save(&creation.state)?;
-            notify::prepare(&creation.dir, &mut creation.plan)
-        })
+        creation.or_undo(|creation| notify::prepare(&creation.dir, &mut creation.plan))
     }
 
     /// Makes the cgroup and the first process.

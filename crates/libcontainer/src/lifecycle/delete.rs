@@ -27,6 +27,7 @@ pub fn delete(runtime: &Runtime, id: &str, force: bool) -> Result<()> {
     protect_descriptors(0)?;
     let dir = StateDir::new(&runtime.root, id);
     if force && !dir.exists() {
+        StateDir::sweep(&runtime.root);
         return Ok(());
     }
     let state = match dir.load() {
@@ -34,7 +35,7 @@ pub fn delete(runtime: &Runtime, id: &str, force: bool) -> Result<()> {
             crate::warn(&error.to_string());
             match dir.salvage()? {
                 Some(state) => state,
-                // `create` was stopped before it had written anything down: it had made nothing.
+                // Nothing tells what it was, or what it may have made.
                 None => return dir.remove(),
             }
         }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use nix::unistd::mkfifo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{ExecDefaults, State};
+use super::{ExecDefaults, InitProcess, State};
 use crate::error::{Error, Result};
 
 const STATE: &str = "state.json";
@@ -41,31 +41,62 @@ impl StateDir {
         Self { path: root.join(id) }
     }
 
-    /// Makes the directory.
+    /// Makes the directory with `state` in it, both at once: whoever finds the id finds its state. What a directory
+    /// without anything in it had been for is done.
     ///
     /// # Errors
     /// `container with given ID already exists` when the id is taken.
-    pub(crate) fn create(&self) -> Result<()> {
-        let private = |recursive| {
-            let mut builder = DirBuilder::new();
-            builder.mode(0o700).recursive(recursive);
-            builder
-        };
-        let made = private(false).create(&self.path).or_else(|error| {
-            let root = self.path.parent().filter(|_| error.kind() == std::io::ErrorKind::NotFound);
-            let Some(root) = root else { return Err(error) };
-            private(true).create(root)?;
-            private(false).create(&self.path)
+    pub(crate) fn create(&self, state: &State) -> Result<()> {
+        let draft = self.aside();
+        make_private(&draft)?;
+        let made = Self { path: draft.clone() }.save(state).and_then(|()| {
+            // Onto a directory that is not empty nothing is renamed.
+            std::fs::rename(&draft, &self.path).map_err(|error| match error.kind() {
+                ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists => self.taken(),
+                _ => Error::io("create", &self.path, &error),
+            })
         });
-        made.map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => Self::taken(),
-            _ => Error::io("mkdir", &self.path, &error),
-        })
+        made.inspect_err(|_| drop(std::fs::remove_dir_all(&draft)))
+    }
+
+    /// Where this process has a directory that is not yet, or no longer, that of a container: no id has a `~`.
+    fn aside(&self) -> PathBuf {
+        self.path.with_file_name(format!("~{}", std::process::id()))
+    }
+
+    /// Whether the id is that of a container, or of what is left of one.
+    ///
+    /// # Errors
+    /// `container with given ID already exists` when it is.
+    pub(crate) fn check_free(&self) -> Result<()> {
+        let is_free = match std::fs::read_dir(&self.path) {
+            Err(error) => error.kind() == ErrorKind::NotFound,
+            Ok(mut entries) => entries.next().is_none(),
+        };
+        if is_free { Ok(()) } else { Err(self.taken()) }
     }
 
     /// The error for an id that another container has.
-    pub(crate) fn taken() -> Error {
-        Error::message("container with given ID already exists")
+    fn taken(&self) -> Error {
+        let text = "container with given ID already exists";
+        match std::fs::symlink_metadata(self.path.join(STATE)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Error::message(format!(
+                "{text}: {:?} is left of one, which \"delete --force\" removes",
+                self.path
+            )),
+            _ => Error::message(text),
+        }
+    }
+
+    /// Removes what processes that were killed have left beside the containers' directories of `root`.
+    pub(crate) fn sweep(root: &Path) {
+        for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let pid = name.to_str().and_then(|name| name.strip_prefix('~')?.parse::<i32>().ok());
+            if pid.is_some_and(|pid| InitProcess::of(pid).is_err()) {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
     }
 
     /// Whether the directory is there.
@@ -157,7 +188,7 @@ impl StateDir {
                 }
                 _ => Err(Error::message(format!("{path:?}: broken seccomp filter"))),
             },
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", path, &error)),
         }
     }
@@ -262,15 +293,43 @@ impl StateDir {
         Ok(())
     }
 
-    /// Removes the directory and all in it; one that is gone already is fine.
+    /// Removes the directory and all in it; one that is gone already is fine. The id is free at once, whatever happens
+    /// to the rest.
     pub(crate) fn remove(&self) -> Result<()> {
-        match std::fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io("remove", &self.path, &error))
+        let aside = self.aside();
+        let moved = std::fs::rename(&self.path, &aside).or_else(|error| match error.kind() {
+            // A process with this number died here before.
+            ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists => {
+                std::fs::remove_dir_all(&aside)?;
+                std::fs::rename(&self.path, &aside)
             }
-            _ => Ok(()),
+            _ => Err(error),
+        });
+        match moved {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            other => other.map_err(|error| Error::io("remove", &self.path, &error))?,
         }
+        std::fs::remove_dir_all(&aside).map_err(|error| Error::io("remove", &aside, &error))
     }
+}
+
+/// Makes a directory that is new and only its owner's, and the one above it if need be.
+fn make_private(path: &Path) -> Result<()> {
+    let mkdir =
+        |path: &Path, recursive| DirBuilder::new().mode(0o700).recursive(recursive).create(path);
+    let made = mkdir(path, false).or_else(|error| match (error.kind(), path.parent()) {
+        (ErrorKind::NotFound, Some(root)) => {
+            mkdir(root, true)?;
+            mkdir(path, false)
+        }
+        // A process with this number died here before.
+        (ErrorKind::AlreadyExists, _) => {
+            std::fs::remove_dir_all(path)?;
+            mkdir(path, false)
+        }
+        _ => Err(error),
+    });
+    made.map_err(|error| Error::io("mkdir", path, &error))
 }
 
 /// Puts a file with these bytes at `path` by rename: it is there whole or not at all, no link that
@@ -294,7 +353,7 @@ pub(crate) fn open_beside(path: &Path, mode: u32) -> Result<(PathBuf, File)> {
     options.write(true).create_new(true).mode(mode).custom_flags(nix::libc::O_NOFOLLOW);
     let file = match options.open(&temporary) {
         // A process with this number died here before: its leftover is nobody's.
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let _ = std::fs::remove_file(&temporary);
             options.open(&temporary)
         }
