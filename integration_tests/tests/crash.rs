@@ -77,21 +77,55 @@ fn same_name_can_be_used_again() {
     bundle.delete();
 }
 
-/// Kills the runtime at its `n`th call that makes, writes or renames something; false when it came to its end before.
-fn kill_at_call(bundle: &Bundle, verb: &[&str], n: u32) -> bool {
-    let inner = bundle.command(verb);
+/// The calls that change what others see.
+const CALLS: [&str; 7] = ["mkdir", "write", "rename", "unlink", "unlinkat", "rmdir", "clone3"];
+
+/// Kills the runtime at its `n`th call of that name; false when it came to its end before.
+fn kill_at_call(bundle: &Bundle, words: &[&str], call: &str, n: u32) -> bool {
+    let inner = bundle.command(words);
     let mut command = Command::new("strace");
-    let calls = "mkdir,mkdirat,rename,renameat,renameat2,write";
-    command.args(["-qq", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
-    command.args(["-e", &format!("inject={calls}:signal=KILL:when={n}")]);
+    command.args(["-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+    command.args(["-e", &format!("inject={call}:signal=KILL:when={n}")]);
     command.arg(inner.get_program()).args(inner.get_args()).current_dir(bundle.dir());
     command.envs(inner.get_envs().filter_map(|(key, value)| Some((key, value?))));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     !command.status().expect("start strace").success()
 }
 
-/// At each of those calls: no verb trips over what is left, and the id can be had again at once, or the error says what
-/// to do.
+/// Has `words` killed at each of those calls, and all deleted each time. `prepare` comes before, `look` between.
+fn kill_at_each_call(
+    bundle: &Bundle,
+    words: &[&str],
+    prepare: impl Fn(),
+    look: impl Fn(&str),
+) -> u32 {
+    let mut kills = 0;
+    for call in CALLS {
+        for n in 1..200 {
+            prepare();
+            let killed = kill_at_call(bundle, words, call, n);
+            let place = format!("{call} {n}");
+            if killed {
+                kills += 1;
+                let list = bundle.call(&["list", "--quiet"]);
+                assert!(list.code == 0 && list.stderr.is_empty(), "{place}: {list}");
+                look(&place);
+            }
+            // A second time, since the first may have had a container to delete.
+            bundle.call(&["delete", "--force", &bundle.id]).ok();
+            bundle.call(&["delete", "--force", &bundle.id]).ok();
+            let left: Vec<_> = fs::read_dir(bundle.state_root()).into_iter().flatten().collect();
+            assert!(left.is_empty(), "{place}: {left:?}");
+            bundle.assert_clean();
+            if !killed {
+                break;
+            }
+        }
+    }
+    kills
+}
+
+/// No verb trips over what is left, and the id can be had again at once, or there is a container by its name.
 #[test]
 fn create_killed_at_each_call() {
     need_root!();
@@ -103,52 +137,32 @@ fn create_killed_at_each_call() {
     bundle.write();
     fs::create_dir(bundle.state_root()).expect("mkdir");
     let words = ["create", "--bundle", &bundle.path(), &bundle.id];
-    let mut kills = 0;
-    while kill_at_call(&bundle, &words, kills + 1) {
-        kills += 1;
-        assert!(kills < 200, "create never comes to its end");
-        let list = bundle.call(&["list", "--quiet"]);
-        assert!(list.code == 0 && list.stderr.is_empty(), "kill {kills}: {list}");
+    let again = |place: &str| {
         let again = bundle.create();
         let recorded = fs::exists(bundle.state_root().join(&bundle.id).join("state.json"));
-        assert!(recorded.is_ok_and(|is| is), "kill {kills}: no state: {again}");
+        assert!(recorded.is_ok_and(|is| is), "{place}: no state: {again}");
         if again.code != 0 {
             again.fails_with(&["container with given ID already exists"]);
         }
-        bundle.call(&["delete", "--force", &bundle.id]).ok();
-        // A second time, since the first may have had a container to delete.
-        bundle.call(&["delete", "--force", &bundle.id]).ok();
-        let left: Vec<_> = fs::read_dir(bundle.state_root()).into_iter().flatten().collect();
-        assert!(left.is_empty(), "kill {kills}: {left:?}");
-        bundle.assert_clean();
-    }
-    assert!(kills > 5, "only {kills} calls");
-    bundle.call(&["delete", "--force", &bundle.id]).ok();
+    };
+    assert!(kill_at_each_call(&bundle, &words, || (), again) > 10);
 }
 
 #[test]
-fn delete_killed_at_each_call() {
+fn start_and_delete_killed_at_each_call() {
     need_root!();
     differs!(Runc | Crun | Youki, "leaves debris");
     if Command::new("strace").arg("-V").output().is_err() {
         skip!("strace is not installed");
     }
     let bundle = Bundle::new(&["sleep", "100"]);
-    let mut kills = 0;
-    bundle.create().ok();
-    while kill_at_call(&bundle, &["delete", "--force", &bundle.id], kills + 1) {
-        kills += 1;
-        assert!(kills < 200, "delete never comes to its end");
-        bundle.call(&["list"]).ok();
-        bundle.call(&["delete", "--force", &bundle.id]).ok();
-        bundle.call(&["delete", "--force", &bundle.id]).ok();
-        let left: Vec<_> = fs::read_dir(bundle.state_root()).into_iter().flatten().collect();
-        assert!(left.is_empty(), "kill {kills}: {left:?}");
-        bundle.assert_clean();
+    let create = || {
         bundle.create().ok();
-    }
-    assert!(kills > 0, "nothing was killed");
-    bundle.call(&["delete", "--force", &bundle.id]).ok();
+    };
+    let nothing = |_: &str| ();
+    assert!(kill_at_each_call(&bundle, &["start", &bundle.id], create, nothing) > 1);
+    let delete = ["delete", "--force", &bundle.id];
+    assert!(kill_at_each_call(&bundle, &delete, create, nothing) > 5);
 }
 
 /// What an earlier version left when it was killed before it had written anything down, or when the disk was full.
