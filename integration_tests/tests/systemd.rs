@@ -2,13 +2,13 @@
 //! `systemd_limits.rs`. Without a running systemd all is skipped; `make test-hosts` has one.
 
 use integration_tests::{
-    Bundle, Manager, Peer, default_slice, differs, need_root, need_systemd, peer, run, systemctl,
-    unit_cgroup, unit_name, unit_property, units, wait_until,
+    Bundle, Manager, Peer, default_slice, differs, need_root, need_systemd, others_scope, peer,
+    run, systemctl, unit_cgroup, unit_name, unit_property, units, wait_until, without_systemd,
 };
 use serde_json::json;
 use std::fs;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -212,18 +212,6 @@ fn unit_goes_with_a_failed_create_and_with_an_ended_process() {
     stopped.assert_clean();
 }
 
-/// Starts a scope of the given name that is none of the runtime's.
-fn others_scope(unit: &str, options: &[&str]) -> std::process::Child {
-    let mut command = Command::new("systemd-run");
-    if !integration_tests::has_root() {
-        command.arg("--user");
-    }
-    command.args(["--scope", "--quiet", "--unit", unit]).args(options).args(["sleep", "100"]);
-    let child = command.spawn().expect("start systemd-run");
-    wait_until("the other scope", || unit_property(unit, "ActiveState") == "active");
-    child
-}
-
 #[test]
 fn a_failed_unit_of_the_same_name_is_no_obstacle() {
     need_systemd!();
@@ -266,20 +254,6 @@ fn exec_lands_in_the_unit() {
     assert_eq!(cgroup_of(&pid), cgroup_of(&bundle.pid().to_string()));
     assert!(cgroup_of(&pid).starts_with(&bundle.cgroup()), "{}", cgroup_of(&pid));
     bundle.delete();
-}
-
-/// The runtime where `socket` stands for both of systemd's, or where they are none.
-fn without_systemd(bundle: &Bundle, socket: Option<&Path>, words: &[&str]) -> Command {
-    let command = bundle.command(words);
-    let source = socket.unwrap_or(Path::new("/dev/null"));
-    let script = "mount --bind \"$0\" /run/systemd/private && mount --bind \"$0\" /run/dbus/system_bus_socket && exec \"$@\"";
-    let mut outer = Command::new("unshare");
-    outer.args(["--mount", "sh", "-c", script]).arg(source).arg(command.get_program());
-    outer.args(command.get_args()).current_dir(bundle.dir());
-    for (name, value) in command.get_envs() {
-        value.map(|value| outer.env(name, value));
-    }
-    outer
 }
 
 /// A socket that takes connections and is silent, as one of a systemd that hangs.

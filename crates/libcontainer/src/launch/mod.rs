@@ -277,7 +277,7 @@ impl Launch<'_> {
 
     /// Sees to it that the process is in the cgroup, whichever way that comes about.
     fn enter_cgroup(&self, state: &mut State, pid: i32, in_v2: bool) -> Result<()> {
-        let Some(cgroup) = state.cgroup.as_ref().filter(|_| !in_v2) else { return Ok(()) };
+        let Some(cgroup) = state.cgroup.as_mut().filter(|_| !in_v2) else { return Ok(()) };
         if cgroup.unit().is_none() {
             return cgroup.join_v2(pid).map_err(cgroup_error);
         }
