@@ -111,7 +111,7 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
         }
     };
     drop(child);
-    let mut launched = Launched { pid, pidfd, is_first: false, channel: parent, console: None };
+    let mut launched = Launched::new(pid, pidfd, false, parent);
     let placed = place(&launch, &launched, in_v2, wait_first, needs_relay);
     match placed.and_then(|()| attend(&launch, &mut launched, console_socket.as_ref())) {
         Ok(()) => Ok(launched),

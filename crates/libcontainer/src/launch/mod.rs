@@ -47,9 +47,15 @@ pub(crate) struct Launched {
     channel: ParentEnd,
     /// The terminal, unless it went to a console socket.
     pub(crate) console: Option<OwnedFd>,
+    /// Network devices that go back if it fails.
+    devices: Option<net_devices::MovedDevices>,
 }
 
 impl Launched {
+    fn new(pid: i32, pidfd: OwnedFd, is_first: bool, channel: ParentEnd) -> Self {
+        Self { pid, pidfd, is_first, channel, console: None, devices: None }
+    }
+
     /// Lets the process go. It is handed over: this runtime has no more part in it.
     pub(crate) fn release(&self) -> Result<()> {
         self.go()
@@ -83,10 +89,16 @@ impl Launched {
         }
     }
 
-    /// Ends the process, if it still runs, and takes it off the process table.
-    pub(crate) fn kill(&self) {
+    /// Ends the process, if it still runs, takes it off the process table, and its network devices back.
+    pub(crate) fn kill(&mut self) {
         let _ = sys::pidfd::send_signal(self.pidfd.as_fd(), Signal::SIGKILL as i32);
         self.reap();
+        self.devices.take().into_iter().for_each(net_devices::MovedDevices::bring_back);
+    }
+
+    /// Leaves its network devices to it, whatever comes: nothing of the runtime keeps their namespace any more.
+    pub(crate) fn leave_devices(&mut self) {
+        self.devices = None;
     }
 
     /// Not for ever: one that hangs in the kernel is left to whoever adopts it.
@@ -222,9 +234,9 @@ impl Launch<'_> {
             }
         };
         drop((child, prepared, gate));
-        let mut launched = Launched { pid, pidfd, is_first: true, channel: parent, console: None };
+        let mut launched = Launched::new(pid, pidfd, true, parent);
         let done = self
-            .place(state, &launched, in_v2)
+            .place(state, &mut launched, in_v2)
             .and_then(|()| if limits_first { Ok(()) } else { self.limit(state) })
             .and_then(|()| self.delegate(state, launched.pid))
             .and_then(|()| self.beside(filter.as_ref()))
@@ -248,7 +260,7 @@ impl Launch<'_> {
 
     /// What must be in force before the process does anything: ids, cgroups, its entry in the
     /// state.
-    fn place(&self, state: &mut State, launched: &Launched, in_v2: bool) -> Result<()> {
+    fn place(&self, state: &mut State, launched: &mut Launched, in_v2: bool) -> Result<()> {
         let pid = launched.pid;
         let fail = |errno| Error::os("read", format!("/proc/{pid}/stat"), errno);
         state.init = Some(InitProcess::of(pid).map_err(fail)?);
@@ -268,7 +280,7 @@ impl Launch<'_> {
         }
         self.enter_cgroup(state, pid, in_v2)?;
         state.rdt.as_ref().map_or(Ok(()), |group| group.join(pid))?;
-        net_devices::move_all(&self.plan.net_devices, pid)?;
+        launched.devices = net_devices::move_all(&self.plan.net_devices, pid)?;
         if self.options.wait_first {
             launched.go()?;
         }

@@ -182,7 +182,7 @@ impl<'a> Creation<'a> {
 
     /// Takes away process, cgroup and state.
     fn undo(&mut self) {
-        if let Some(launched) = &self.launched {
+        if let Some(launched) = &mut self.launched {
             launched.kill();
         }
         let _ = self.state.rdt.as_ref().filter(|_| self.has_rdt).map(Group::remove);
