@@ -1,6 +1,6 @@
 //! The runtime is killed at any moment of create; `delete --force` must clean up what is left.
 
-use integration_tests::{Bundle, differs, need_root, skip, wait_until};
+use integration_tests::{Bundle, Cgroups, HostMount, differs, need_root, skip, wait_until};
 use serde_json::json;
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -186,16 +186,108 @@ fn directories_without_a_state() {
     bundle.assert_clean();
 }
 
+/// A container that runs, and a state that nobody can read any more: it is not said to be gone while it is there.
+#[test]
+fn a_state_that_was_lost_while_the_container_runs() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "in other words");
+    let bundle = Bundle::new(&["sleep", "100"]);
+    bundle.up();
+    let pid = bundle.pid();
+    let state = bundle.state_root().join(&bundle.id).join("state.json");
+    let truncate = |length| {
+        let file = fs::File::options().write(true).open(&state).expect("open");
+        file.set_len(length).expect("truncate");
+    };
+    truncate(200);
+    let text = format!("process {pid} ");
+    bundle.call(&["delete", "--force", &bundle.id]).fails_with(&["its state is lost", &text]);
+    truncate(0);
+    bundle.call(&["delete", "--force", &bundle.id]).fails_with(&["its state is lost", &text]);
+    assert_eq!(bundle.processes(), [pid]);
+    kill(pid);
+    wait_until("the process to end", || bundle.processes().is_empty());
+    bundle.call(&["delete", "--force", &bundle.id]).ok();
+    assert!(!state.exists());
+}
+
+/// What cannot be read for another reason does not keep `list` waiting.
+#[test]
+fn a_fifo_in_the_place_of_a_state() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "wait");
+    let bundle = Bundle::new(&["true"]);
+    let dir = bundle.state_root().join(&bundle.id);
+    fs::create_dir_all(&dir).expect("mkdir");
+    let mode = nix::sys::stat::Mode::S_IRWXU;
+    nix::unistd::mkfifo(&dir.join("state.json"), mode).expect("mkfifo");
+    let list = bundle.call(&["list"]);
+    assert!(list.code == 0 && list.stderr.contains(&bundle.id), "{list}");
+    bundle.call(&["state", &bundle.id]).fails_with(&["broken container state"]);
+    bundle.call(&["delete", "--force", &bundle.id]).ok();
+    bundle.assert_clean();
+}
+
+fn kill(pid: i32) {
+    let pid = nix::unistd::Pid::from_raw(pid);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).expect("kill");
+}
+
+/// What cannot be written down is not done, and what is there can be used and deleted.
+#[test]
+fn a_full_disk_under_the_state() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "leaves debris");
+    let mut bundle = Bundle::new(&["sleep", "100"]);
+    bundle.set("/linux/resources/memory", json!({ "limit": 67_108_864 }));
+    bundle.drop_unavailable_limits();
+    let tmpfs = HostMount::tmpfs(bundle.state_root());
+    let fill = || {
+        let file = bundle.state_root().join("~full");
+        let zeros = vec![0; 4096];
+        let mut file = fs::File::create(file).expect("create");
+        while std::io::Write::write_all(&mut file, &zeros).is_ok() {}
+    };
+    // The file system itself lies where leftovers are looked for.
+    let nothing_left = || {
+        let state = bundle.state_root().join(&bundle.id);
+        let cgroups = Cgroups::detect().find(&bundle.id);
+        assert!(bundle.processes().is_empty() && cgroups.is_empty() && !state.exists());
+    };
+    fill();
+    for verb in ["create", "run"] {
+        let words = [verb, "--bundle", &bundle.path(), &bundle.id];
+        bundle.write();
+        bundle.call(&words).fails_with(&["no space left on device"]);
+        nothing_left();
+    }
+    fs::remove_file(bundle.state_root().join("~full")).expect("remove");
+    bundle.up();
+    fill();
+    assert_eq!(bundle.exec(&["echo", "in"]).ok(), "in\n");
+    if bundle.config.pointer("/linux/resources/memory/limit").is_some() {
+        let limit = || {
+            let (v1, v2) = ("memory.limit_in_bytes", "memory.max");
+            Cgroups::detect().read("memory", &bundle.cgroup(), v1, v2)
+        };
+        let before = limit();
+        let update = bundle.call(&["update", "--memory", "100663296", &bundle.id]);
+        update.fails_with(&["no space left on device"]);
+        assert_eq!(limit(), before, "the limit without its record");
+    }
+    bundle.call(&["list"]).ok();
+    bundle.call(&["delete", "--force", &bundle.id]).ok();
+    nothing_left();
+    drop(tmpfs);
+    bundle.assert_clean();
+}
+
 #[test]
 fn init_killed_before_start() {
     need_root!();
     let bundle = Bundle::new(&["sleep", "100"]);
     bundle.create().ok();
-    nix::sys::signal::kill(
-        nix::unistd::Pid::from_raw(bundle.pid()),
-        nix::sys::signal::Signal::SIGKILL,
-    )
-    .expect("kill");
+    kill(bundle.pid());
     bundle.wait_status("stopped");
     bundle.call(&["start", &bundle.id]).fails_with(&[]);
     bundle.call(&["delete", &bundle.id]).ok();

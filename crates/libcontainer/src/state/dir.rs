@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -131,7 +131,7 @@ impl StateDir {
     /// When it is a whole document of another version: its container is that version's to delete.
     pub(crate) fn salvage(&self) -> Result<Option<State>> {
         let path = self.path.join(STATE);
-        let Ok(bytes) = std::fs::read(&path) else { return Ok(None) };
+        let Ok(bytes) = read_file(&path) else { return Ok(None) };
         if let Ok(state) = serde_json::from_slice(&bytes) {
             return Ok(Some(state));
         }
@@ -181,7 +181,7 @@ impl StateDir {
     /// The compiled filter and its flags, if the container has one.
     pub(crate) fn load_filter(&self) -> Result<Option<(u32, Vec<u8>)>> {
         let path = self.path.join(FILTER);
-        match std::fs::read(&path) {
+        match read_file(&path) {
             Ok(bytes) => match bytes.split_first_chunk() {
                 Some((flags, program)) if !program.is_empty() => {
                     Ok(Some((u32::from_ne_bytes(*flags), program.to_vec())))
@@ -202,7 +202,7 @@ impl StateDir {
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let path = self.path.join(name);
-        let bytes = std::fs::read(&path).map_err(|error| Error::io("read", &path, &error))?;
+        let bytes = read_file(&path).map_err(|error| Error::io("read", &path, &error))?;
         serde_json::from_slice(&bytes)
             .map_err(|error| Error::message(format!("{path:?}: broken container state: {error}")))
     }
@@ -311,6 +311,15 @@ impl StateDir {
         }
         std::fs::remove_dir_all(&aside).map_err(|error| Error::io("remove", &aside, &error))
     }
+}
+
+/// The bytes of a file; a FIFO in its place is an empty one, which nobody waits for.
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
+    let length = file.metadata().map_or(0, |meta| meta.len());
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Makes a directory that is new and only its owner's, and the one above it if need be.
