@@ -233,6 +233,41 @@ fn kill(pid: i32) {
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).expect("kill");
 }
 
+/// Two deletes at once, the second one so slow that the id is another container's by the time that it goes on.
+#[test]
+fn a_slow_delete_leaves_the_next_container_of_the_name() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "not measured");
+    if Command::new("strace").arg("-V").output().is_err() {
+        skip!("strace is not installed");
+    }
+    let bundle = Bundle::new(&["sleep", "100"]);
+    bundle.up();
+    let inner = bundle.command(&["delete", "--force", &bundle.id]);
+    let mut slow = Command::new("strace");
+    slow.args(["-qq", "-o", "/dev/null", "-e", "trace=flock"]);
+    slow.args(["-e", "inject=flock:delay_enter=2000000:when=1"]).arg(inner.get_program());
+    let mut slow = slow.args(inner.get_args()).spawn().expect("start strace");
+    let dir = bundle.state_root().join(&bundle.id);
+    let opened = || {
+        let text = fs::read_to_string(format!("/proc/{0}/task/{0}/children", slow.id()));
+        let children = text.unwrap_or_default();
+        let fds =
+            children.split_whitespace().flat_map(|pid| fs::read_dir(format!("/proc/{pid}/fd")));
+        let mut links = fds.flatten().flatten().filter_map(|fd| fs::read_link(fd.path()).ok());
+        links.any(|link| link == dir)
+    };
+    wait_until("the slow one to have the directory open", opened);
+    bundle.call(&["delete", "--force", &bundle.id]).ok();
+    bundle.create().ok();
+    let pid = bundle.pid();
+    let status = slow.wait().expect("wait");
+    assert!(status.success(), "{status}");
+    assert_eq!((bundle.status().as_str(), bundle.pid()), ("created", pid));
+    bundle.delete();
+    bundle.assert_clean();
+}
+
 /// What cannot be written down is not done, and what is there can be used and deleted.
 #[test]
 fn a_full_disk_under_the_state() {

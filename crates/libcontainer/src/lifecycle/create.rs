@@ -92,7 +92,9 @@ impl<'a> Creation<'a> {
             .map_err(|error| Error::io("open rootfs", &plan.rootfs.path, &error))?;
         check_terminal(&plan, options, terminal)?;
         check_sysctls(&plan.sysctl, &plan.namespaces, None)?;
-        let (cgroup, layout) = cgroup(runtime, &plan, &options.id)?;
+        // One in use may be that of a container which got this id just now.
+        let (cgroup, layout) = cgroup(runtime, &plan, &options.id)
+            .map_err(|error| dir.check_free().err().unwrap_or(error))?;
         let unit_properties = unit_properties(&plan, cgroup.as_ref())?;
         let state = state(&plan, &options.id, cgroup)?;
         dir.create(&state)?;

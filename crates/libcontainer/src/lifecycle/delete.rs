@@ -26,9 +26,13 @@ pub fn delete(runtime: &Runtime, id: &str, force: bool) -> Result<()> {
     check_id(id)?;
     protect_descriptors(0)?;
     let dir = StateDir::new(&runtime.root, id);
-    if force && !dir.exists() {
+    let hold = dir.lock_for_removal(PATIENCE)?;
+    if force && hold.is_none() {
         StateDir::sweep(&runtime.root);
         return Ok(());
+    }
+    if hold.is_none() {
+        return Err(StateDir::missing());
     }
     let state = match dir.load() {
         Err(error) if force => {

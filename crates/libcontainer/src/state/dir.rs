@@ -1,20 +1,20 @@
 //! The directory that holds the state of one container.
 
-use std::ffi::OsStr;
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::{ErrorKind, Read, Write};
+use std::fs::{DirBuilder, Permissions};
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag, open};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, fstat, stat};
 use nix::unistd::mkfifo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::files::{make_private, read_file, replace};
 use super::{ExecDefaults, InitProcess, State};
 use crate::error::{Error, Result};
 
@@ -28,6 +28,9 @@ const STATUS_DIR: &str = "status";
 const NOTIFY: &str = "notify";
 /// Between two looks at a lock that somebody has.
 const LOCK_WAIT: Duration = Duration::from_millis(5);
+
+/// Keeps others from removing a container while it lives.
+pub(crate) struct Hold(#[expect(dead_code, reason = "to be dropped")] Option<Flock<OwnedFd>>);
 
 /// The directory of one container.
 #[derive(Debug, Clone)]
@@ -99,6 +102,11 @@ impl StateDir {
         }
     }
 
+    /// The error for an id that no container has.
+    pub(crate) fn missing() -> Error {
+        Error::message("container does not exist")
+    }
+
     /// Whether the directory is there.
     pub(crate) fn exists(&self) -> bool {
         self.path.is_dir()
@@ -111,7 +119,7 @@ impl StateDir {
     /// missing, empty or broken.
     pub(crate) fn load(&self) -> Result<State> {
         if !self.exists() {
-            return Err(Error::message("container does not exist"));
+            return Err(Self::missing());
         }
         let state: State = self.read(STATE)?;
         if state.format != super::FORMAT {
@@ -159,6 +167,35 @@ impl StateDir {
                 Err((dir, Errno::EWOULDBLOCK)) if Instant::now() < deadline => dir,
                 Err((_, errno)) => return Err(Error::os("lock", &self.path, errno)),
             };
+            std::thread::sleep(LOCK_WAIT);
+        }
+    }
+
+    /// As [`StateDir::lock`] for who takes the container away: a later one of the same id is another one. `None` when
+    /// somebody else has taken it away by now. Who has the lock for longer than `patience` is not waited for.
+    ///
+    /// # Errors
+    /// When the directory cannot be opened.
+    pub(crate) fn lock_for_removal(&self, patience: Duration) -> Result<Option<Hold>> {
+        let deadline = Instant::now() + patience;
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let mut dir = match open(&self.path, flags, Mode::empty()) {
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
+            other => other.map_err(|errno| Error::os("open", &self.path, errno))?,
+        };
+        let there = |dir: &OwnedFd| {
+            let (now, held) = (stat(&self.path), fstat(dir));
+            matches!((now, held), (Ok(a), Ok(b)) if (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
+        };
+        loop {
+            dir = match Flock::lock(dir, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Ok(there(&lock).then_some(Hold(Some(lock)))),
+                Err((dir, Errno::EWOULDBLOCK)) if Instant::now() < deadline => dir,
+                Err((dir, _)) => return Ok(there(&dir).then_some(Hold(None))),
+            };
+            if !there(&dir) {
+                return Ok(None);
+            }
             std::thread::sleep(LOCK_WAIT);
         }
     }
@@ -284,7 +321,7 @@ impl StateDir {
         let start = Flock::lock(start, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
             if errno == Errno::EWOULDBLOCK { Errno::EALREADY } else { errno }
         })?;
-        if nix::sys::stat::fstat(&*start)?.st_nlink == 0 {
+        if fstat(&*start)?.st_nlink == 0 {
             return Err(Errno::EALREADY);
         }
         nix::unistd::write(&*start, &[0])?;
@@ -311,67 +348,4 @@ impl StateDir {
         }
         std::fs::remove_dir_all(&aside).map_err(|error| Error::io("remove", &aside, &error))
     }
-}
-
-/// The bytes of a file; a FIFO in its place is an empty one, which nobody waits for.
-fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
-    let length = file.metadata().map_or(0, |meta| meta.len());
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Makes a directory that is new and only its owner's, and the one above it if need be.
-fn make_private(path: &Path) -> Result<()> {
-    let mkdir =
-        |path: &Path, recursive| DirBuilder::new().mode(0o700).recursive(recursive).create(path);
-    let made = mkdir(path, false).or_else(|error| match (error.kind(), path.parent()) {
-        (ErrorKind::NotFound, Some(root)) => {
-            mkdir(root, true)?;
-            mkdir(path, false)
-        }
-        // A process with this number died here before.
-        (ErrorKind::AlreadyExists, _) => {
-            std::fs::remove_dir_all(path)?;
-            mkdir(path, false)
-        }
-        _ => Err(error),
-    });
-    made.map_err(|error| Error::io("mkdir", path, &error))
-}
-
-/// Puts a file with these bytes at `path` by rename: it is there whole or not at all, no link that
-/// lies at `path` is followed, and its mode does not depend on the umask.
-pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let (temporary, mut file) = open_beside(path, mode)?;
-    let done = file.write_all(bytes).and_then(|()| std::fs::rename(&temporary, path));
-    done.map_err(|error| {
-        let _ = std::fs::remove_file(&temporary);
-        Error::io("write", path, &error)
-    })
-}
-
-/// Opens a new file `.NAME.PID` beside `path`.
-pub(crate) fn open_beside(path: &Path, mode: u32) -> Result<(PathBuf, File)> {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or(OsStr::new("file")));
-    name.push(format!(".{}", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(mode).custom_flags(nix::libc::O_NOFOLLOW);
-    let file = match options.open(&temporary) {
-        // A process with this number died here before: its leftover is nobody's.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let _ = std::fs::remove_file(&temporary);
-            options.open(&temporary)
-        }
-        other => other,
-    };
-    let file = file.map_err(|error| Error::io("open", path, &error))?;
-    if mode & 0o077 != 0 {
-        file.set_permissions(Permissions::from_mode(mode))
-            .map_err(|error| Error::io("chmod", path, &error))?;
-    }
-    Ok((temporary, file))
 }
