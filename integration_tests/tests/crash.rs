@@ -3,7 +3,7 @@
 use integration_tests::{Bundle, Cgroups, HostMount, differs, need_root, skip, wait_until};
 use serde_json::json;
 use std::fs;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -89,7 +89,8 @@ fn kill_at_call(bundle: &Bundle, words: &[&str], call: &str, n: u32) -> bool {
     command.arg(inner.get_program()).args(inner.get_args()).current_dir(bundle.dir());
     command.envs(inner.get_envs().filter_map(|(key, value)| Some((key, value?))));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    !command.status().expect("start strace").success()
+    // strace(1) ends as what it has traced.
+    command.status().expect("start strace").signal() == Some(libc::SIGKILL)
 }
 
 /// Has `words` killed at each of those calls, and all deleted each time. `prepare` comes before, `look` between.
@@ -149,7 +150,7 @@ fn create_killed_at_each_call() {
 }
 
 #[test]
-fn start_and_delete_killed_at_each_call() {
+fn other_verbs_killed_at_each_call() {
     need_root!();
     differs!(Runc | Crun | Youki, "leaves debris");
     if Command::new("strace").arg("-V").output().is_err() {
@@ -160,9 +161,20 @@ fn start_and_delete_killed_at_each_call() {
         bundle.create().ok();
     };
     let nothing = |_: &str| ();
-    assert!(kill_at_each_call(&bundle, &["start", &bundle.id], create, nothing) > 1);
-    let delete = ["delete", "--force", &bundle.id];
-    assert!(kill_at_each_call(&bundle, &delete, create, nothing) > 5);
+    assert!(kill_at_each_call(&bundle, &["start", &bundle.id], create, nothing) >= 2);
+    let up = || {
+        bundle.create().ok();
+        bundle.start();
+    };
+    for (words, least) in [
+        (&["exec", &bundle.id, "/runtimetest", "true"][..], 1),
+        // Not every host has the limits.
+        (&["update", "--memory", "67108864", "--pids-limit", "40", &bundle.id], 0),
+        (&["pause", &bundle.id], 1),
+        (&["delete", "--force", &bundle.id], 6),
+    ] {
+        assert!(kill_at_each_call(&bundle, words, up, nothing) >= least, "{words:?}");
+    }
 }
 
 /// What an earlier version left when it was killed before it had written anything down, or when the disk was full.

@@ -16,9 +16,9 @@ const LONGEST_WAIT: Duration = Duration::from_millis(64);
 
 impl Cgroup {
     /// Removes the cgroup's own directories and those below them, in every hierarchy; parents stay. If systemd made
-    /// the cgroup, it stops the unit first; to a systemd that does not answer within 3 s it leaves the directory by which that
-    /// knows of the unit, and which it removes when it sees that it is empty. What is not there is no error. It kills nobody: with processes inside it
-    /// waits up to a second in all for them to leave, on v2 no longer than they take.
+    /// the cgroup, it stops the unit first; when systemd does not answer within 3 s, the directory that it watches is
+    /// left to it. What is not there is no error. It kills nobody: with processes inside it waits up to a second in all
+    /// for them to leave, on v2 no longer than they take.
     ///
     /// # Errors
     /// The first directory that stayed, with `EBUSY` when there are still processes in it. A unit with processes in it
