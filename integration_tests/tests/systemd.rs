@@ -5,12 +5,11 @@
 mod away;
 
 use integration_tests::{
-    Bundle, Manager, Peer, default_slice, differs, need_systemd, peer, systemctl, unit_cgroup,
-    unit_name, unit_property, units, wait_until,
+    Bundle, Manager, Peer, default_slice, differs, need_systemd, others_scope, peer, systemctl,
+    unit_cgroup, unit_name, unit_property, units, wait_until,
 };
 use serde_json::json;
 use std::fs;
-use std::process::Command;
 
 /// A container with a unit of systemd.
 fn bundle(args: &[&str]) -> Bundle {
@@ -210,18 +209,6 @@ fn unit_goes_with_a_failed_create_and_with_an_ended_process() {
     stopped.wait_status("stopped");
     stopped.call(&["delete", &stopped.id]).ok();
     stopped.assert_clean();
-}
-
-/// Starts a scope of the given name that is none of the runtime's.
-fn others_scope(unit: &str, options: &[&str]) -> std::process::Child {
-    let mut command = Command::new("systemd-run");
-    if !integration_tests::has_root() {
-        command.arg("--user");
-    }
-    command.args(["--scope", "--quiet", "--unit", unit]).args(options).args(["sleep", "100"]);
-    let child = command.spawn().expect("start systemd-run");
-    wait_until("the other scope", || unit_property(unit, "ActiveState") == "active");
-    child
 }
 
 #[test]

@@ -1,28 +1,15 @@
 //! systemd that hangs, is started anew, or cannot be reached.
 
-use super::{bundle, others_scope};
+use super::bundle;
 use integration_tests::{
-    Bundle, Peer, differs, need_root, need_systemd, peer, run, systemctl, unit_name, wait_until,
+    Bundle, Peer, differs, need_root, need_systemd, others_scope, peer, run, systemctl, unit_name,
+    wait_until, without_systemd,
 };
 use std::fs;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// The runtime where `socket` stands for both of systemd's, or where they are none.
-fn without_systemd(bundle: &Bundle, socket: Option<&Path>, words: &[&str]) -> Command {
-    let command = bundle.command(words);
-    let source = socket.unwrap_or(Path::new("/dev/null"));
-    let script = "mount --bind \"$0\" /run/systemd/private && mount --bind \"$0\" /run/dbus/system_bus_socket && exec \"$@\"";
-    let mut outer = Command::new("unshare");
-    outer.args(["--mount", "sh", "-c", script]).arg(source).arg(command.get_program());
-    outer.args(command.get_args()).current_dir(bundle.dir());
-    for (name, value) in command.get_envs() {
-        value.map(|value| outer.env(name, value));
-    }
-    outer
-}
 
 /// A socket that takes connections and is silent, as one of a systemd that hangs.
 fn silent_socket(bundle: &Bundle) -> (PathBuf, UnixListener) {

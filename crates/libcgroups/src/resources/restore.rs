@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::cgroup::Cgroup;
 use crate::error::Result;
 use crate::files;
+use crate::layout::Mode;
 use crate::model::{BlockIo, Cpu, Cpuset, Memory, Resources};
 
 /// Values are checked against each other, so that one may have to wait for another.
@@ -14,19 +15,50 @@ const ROUNDS: u32 = 3;
 impl Cgroup {
     /// As [`Cgroup::apply`] for a cgroup in use: when a value is refused, those that were set before it get their old
     /// values back as well as that goes. Device rules stay. systemd is told of the limits, too, where it made the
-    /// cgroup.
+    /// cgroup, and of the old ones when it was told of those that failed.
     ///
     /// # Errors
     /// As [`Cgroup::apply`]; when systemd cannot be reached or refuses.
-    pub fn update(&self, resources: &Resources) -> Result<()> {
+    pub fn update(&self, resources: &Resources) -> Result<Change<'_>> {
         let rounded = self.unit().map(|_| self.as_systemd_writes(resources)).transpose()?;
         let resources = rounded.as_ref().unwrap_or(resources);
-        let before = Snapshot::take(self, resources);
-        self.change(resources).inspect_err(|_| before.restore())
+        let mut change =
+            Change { cgroup: self, before: Snapshot::take(self, resources), told: false };
+        match self.change(resources, &mut change.told) {
+            Ok(()) => Ok(change),
+            Err(error) => {
+                change.take_back();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Limits that were changed, and what they were before.
+#[derive(Debug)]
+pub struct Change<'a> {
+    cgroup: &'a Cgroup,
+    before: Snapshot,
+    /// Whether systemd knows of the new ones.
+    told: bool,
+}
+
+impl Change<'_> {
+    /// Puts the old limits back as well as that goes.
+    pub fn take_back(self) {
+        let Self { cgroup, before, told } = self;
+        before.restore();
+        let v2 = cgroup.mode() == Mode::V2;
+        let unit = cgroup.unit().filter(|_| told);
+        if unit.is_some_and(|unit| unit.set(&before.limits(v2), v2).is_ok()) {
+            // It writes some of them as it thinks best.
+            before.restore();
+        }
     }
 }
 
 /// Control files and what was in them.
+#[derive(Debug)]
 struct Snapshot(Vec<(PathBuf, String)>);
 
 impl Snapshot {
@@ -45,6 +77,33 @@ impl Snapshot {
         // What cannot be read is not there, or holds nothing that could be put back.
         let read = |path: PathBuf| files::read_path(&path).ok().map(|text| (path, text));
         Self(files.into_iter().filter_map(read).collect())
+    }
+
+    /// What was in the files, as far as systemd has words for it.
+    fn limits(&self, v2: bool) -> Resources {
+        let mut old = Resources::default();
+        let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+        let files = self.0.iter().filter_map(|(path, text)| Some((name(path)?, text.trim())));
+        for (name, text) in files {
+            // "No limit" is the largest number there is in whole pages.
+            let size =
+                || text.parse().ok().map(|bytes| if bytes > i64::MAX >> 1 { -1 } else { bytes });
+            match name.as_str() {
+                _ if v2 => drop(old.unified.insert(name, text.to_owned())),
+                "memory.limit_in_bytes" => old.memory.limit = size(),
+                // Of a hybrid host, where v2 has the controller.
+                "memory.max" => old.memory.limit = Some(text.parse().unwrap_or(-1)),
+                "cpu.shares" => old.cpu.shares = text.parse().ok(),
+                "cpu.cfs_quota_us" => old.cpu.quota = text.parse().ok(),
+                "cpu.cfs_period_us" => old.cpu.period = text.parse().ok(),
+                "blkio.weight" | "blkio.bfq.weight" => old.block_io.weight = text.parse().ok(),
+                "cpuset.cpus" => old.cpuset.cpus = Some(text.to_owned()),
+                "cpuset.mems" => old.cpuset.mems = Some(text.to_owned()),
+                "pids.max" => old.pids_limit = Some(text.parse().unwrap_or(-1)),
+                _ => {}
+            }
+        }
+        old
     }
 
     fn restore(&self) {
@@ -68,7 +127,7 @@ impl Snapshot {
 }
 
 /// What `resources` may change, by controller. Files that cannot be written as they are read (`memory.oom_control`) or
-/// have no default (weights of devices) are left out.
+/// have no default (v1's weights of devices) are left out.
 const FILES: [Files; 5] = [
     Files {
         controller: "memory",
@@ -118,7 +177,7 @@ const FILES: [Files; 5] = [
             "blkio.throttle.read_iops_device",
             "blkio.throttle.write_iops_device",
         ],
-        v2: &["io.max"],
+        v2: &["io.weight", "io.max"],
     },
 ];
 
@@ -136,6 +195,7 @@ struct Files {
 fn back(path: &Path, old: &str, now: &str) -> Vec<String> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let none = match name {
+        "io.weight" => " default",
         "io.max" => " rbps=max wbps=max riops=max wiops=max",
         _ if name.starts_with("blkio.throttle.") => " 0",
         // An empty list is written as a newline: nothing at all is no write.
@@ -168,6 +228,10 @@ mod tests {
         assert_eq!(
             back(&path("io.max"), old, now),
             ["8:16 rbps=max wbps=max riops=max wiops=max", old.trim_end()]
+        );
+        assert_eq!(
+            back(&path("io.weight"), "default 100\n", "default 50\n8:0 7\n"),
+            ["8:0 default", "default 100"]
         );
         assert_eq!(back(&path("blkio.throttle.read_bps_device"), "", "8:0 5\n"), ["8:0 0"]);
     }

@@ -64,7 +64,7 @@ pub(crate) fn launch_exec(launch: ExecLaunch<'_>) -> Result<Launched> {
     // The runtime itself may go on where it was; if not, it is only slower.
     usual_cpus.map(|cpus| sys::sched::set_affinity(&cpus));
     drop(child);
-    let mut launched = Launched { pid, pidfd, is_first: false, channel: parent, console: None };
+    let mut launched = Launched::new(pid, pidfd, false, parent);
     let placing = Placing { in_v2, wait_first, has_oom_score: entry.by_relay };
     match launch.serve(&mut launched, &placing, console_socket.as_ref()) {
         Ok(()) => Ok(launched),

@@ -51,9 +51,15 @@ pub(crate) struct Launched {
     channel: ParentEnd,
     /// The terminal, unless it went to a console socket.
     pub(crate) console: Option<OwnedFd>,
+    /// Network devices that go back if it fails.
+    devices: Option<net_devices::MovedDevices>,
 }
 
 impl Launched {
+    fn new(pid: i32, pidfd: OwnedFd, is_first: bool, channel: ParentEnd) -> Self {
+        Self { pid, pidfd, is_first, channel, console: None, devices: None }
+    }
+
     /// Lets the process go. It is handed over: this runtime has no more part in it.
     pub(crate) fn release(&self) -> Result<()> {
         self.go()
@@ -87,10 +93,16 @@ impl Launched {
         }
     }
 
-    /// Ends the process, if it still runs, and takes it off the process table.
-    pub(crate) fn kill(&self) {
+    /// Ends the process, if it still runs, takes it off the process table, and its network devices back.
+    pub(crate) fn kill(&mut self) {
         let _ = sys::pidfd::send_signal(self.pidfd.as_fd(), Signal::SIGKILL as i32);
         self.reap();
+        self.devices.take().into_iter().for_each(net_devices::MovedDevices::bring_back);
+    }
+
+    /// Leaves its network devices to it, whatever comes: nothing of the runtime keeps their namespace any more.
+    pub(crate) fn leave_devices(&mut self) {
+        self.devices = None;
     }
 
     /// Not for ever: one that hangs in the kernel is left to whoever adopts it.
@@ -217,7 +229,7 @@ impl Launch<'_> {
             }
         };
         drop((child, prepared, gate));
-        let mut launched = Launched { pid, pidfd, is_first: true, channel: parent, console: None };
+        let mut launched = Launched::new(pid, pidfd, true, parent);
         match self.serve(state, &mut launched, in_v2, filter.as_ref(), console_socket.as_ref()) {
             Ok(()) => Ok(launched),
             Err(error) => {
@@ -283,7 +295,7 @@ impl Launch<'_> {
 
     /// What must be in force before the process does anything: ids, cgroups, its entry in the
     /// state.
-    fn place(&self, state: &mut State, launched: &Launched, in_v2: bool) -> Result<()> {
+    fn place(&self, state: &mut State, launched: &mut Launched, in_v2: bool) -> Result<()> {
         let pid = launched.pid;
         let fail = |errno| Error::os("read", format!("/proc/{pid}/stat"), errno);
         state.init = Some(InitProcess::of(pid).map_err(fail)?);
@@ -303,7 +315,7 @@ impl Launch<'_> {
         }
         self.enter_cgroup(state, pid, in_v2)?;
         state.rdt.as_ref().map_or(Ok(()), |group| group.join(pid))?;
-        net_devices::move_all(&self.plan.net_devices, pid)?;
+        launched.devices = net_devices::move_all(&self.plan.net_devices, pid)?;
         if self.options.wait_first {
             launched.go()?;
         }
@@ -312,7 +324,7 @@ impl Launch<'_> {
 
     /// Sees to it that the process is in the cgroup, whichever way that comes about.
     fn enter_cgroup(&self, state: &mut State, pid: i32, in_v2: bool) -> Result<()> {
-        let Some(cgroup) = state.cgroup.as_ref().filter(|_| !in_v2) else { return Ok(()) };
+        let Some(cgroup) = state.cgroup.as_mut().filter(|_| !in_v2) else { return Ok(()) };
         if cgroup.unit().is_none() {
             return cgroup.join_v2(pid).map_err(cgroup_error);
         }

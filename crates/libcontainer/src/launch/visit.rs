@@ -42,7 +42,7 @@ pub(crate) fn visit(
         }
     };
     drop(child);
-    let launched = Launched { pid, pidfd, is_first: false, channel: parent, console: None };
+    let mut launched = Launched::new(pid, pidfd, false, parent);
     match launched.channel.receive(Some(PATIENCE)) {
         Ok(Report::Ready(_)) => {
             launched.go()?;

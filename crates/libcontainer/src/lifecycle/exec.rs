@@ -30,7 +30,7 @@ pub fn exec(runtime: &Runtime, options: &ExecOptions) -> Result<i32> {
     let init = container.init()?.pidfd().map_err(|_| not_running())?;
     let sub_cgroup = sub_cgroup(&container, &options.cgroup)?;
     let filter = container.dir.load_filter()?.map(|(flags, program)| Filter { program, flags });
-    let launched = launch_exec(ExecLaunch {
+    let mut launched = launch_exec(ExecLaunch {
         state: &container.state,
         // The spec knows no frozen container.
         status: if status == Status::Paused { Status::Running } else { status },

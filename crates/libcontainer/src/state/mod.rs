@@ -12,6 +12,7 @@
 
 mod dir;
 mod exit;
+mod files;
 mod liveness;
 mod view;
 
@@ -23,8 +24,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::{Hook, MemoryPolicy, Process};
 
-pub(crate) use dir::{StateDir, replace};
+pub(crate) use dir::StateDir;
 pub(crate) use exit::ExitWatch;
+pub(crate) use files::replace;
 pub(crate) use liveness::{InitProcess, Liveness};
 pub use view::StateView;
 pub(crate) use view::Status;
