@@ -121,11 +121,17 @@ fn create_dir(dir: &Dir, made: &mut Made) -> Result<()> {
 
 /// Makes what systemd has left out; directories that are there are its own, or were just made beside it.
 pub(super) fn take_over(dir: &Dir) -> Result<()> {
+    make_missing(dir)?;
+    finish_dir(dir, &dir.dir())
+}
+
+/// The same without controllers: a v2 cgroup with processes in it would have those below be threaded.
+pub(super) fn make_missing(dir: &Dir) -> Result<()> {
     let mut made = Made::default();
     for step in steps_down(&dir.mount_point, &dir.path) {
         made.mkdir(&step).map_err(|errno| Error::os("create cgroup", &step, errno))?;
     }
-    finish_dir(dir, &dir.dir())
+    Ok(())
 }
 
 /// What a new directory needs before it can be used.

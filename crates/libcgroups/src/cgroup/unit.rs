@@ -1,13 +1,14 @@
 //! Cgroups whose directories systemd makes.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::create::take_over;
+use super::create::{make_missing, take_over};
 use super::remove::wait_vacant;
-use super::{Cgroup, Dir, Driver};
+use super::{Cgroup, Dir, Driver, clean};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::layout::{Hierarchy, Layout, Mode};
@@ -64,6 +65,32 @@ impl Cgroup {
         }
     }
 
+    /// The cgroup at `path` below the unit instead, which is the container's then; nothing changes without a unit. systemd
+    /// knows of the unit alone, and has the limits there; the files have them in both.
+    ///
+    /// # Errors
+    /// For a path with `..` or a newline.
+    pub fn below_unit(mut self, path: &str) -> Result<Self> {
+        if self.unit().is_some() {
+            let below = clean(path)?;
+            self.v1.iter_mut().chain(&mut self.v2).for_each(|dir| dir.path.push_str(&below));
+        }
+        Ok(self)
+    }
+
+    /// The uppermost directory that is the container's alone: the unit's, where systemd makes it.
+    pub(super) fn top<'a>(&self, dir: &'a Dir) -> Cow<'a, Dir> {
+        let Some(unit) = self.unit() else { return Cow::Borrowed(dir) };
+        let names: Vec<&str> = dir.path.split('/').collect();
+        match names.iter().position(|name| *name == unit.name()) {
+            Some(last) if last + 1 < names.len() => {
+                let path = names.get(..=last).unwrap_or_default().join("/");
+                Cow::Owned(Dir { path, ..dir.clone() })
+            }
+            _ => Cow::Borrowed(dir),
+        }
+    }
+
     /// Has systemd make the cgroup with process `pid` in it, and makes and joins the hierarchies that systemd does not
     /// care for. Takes at most 30 s. Write the limits with [`Cgroup::apply`] too. Without a unit nothing happens.
     ///
@@ -107,8 +134,14 @@ impl Cgroup {
                 dir.in_hierarchy()
             )));
         }
-        self.dirs().try_for_each(take_over)?;
-        if v2 { Ok(()) } else { self.join(pid, false) }
+        let below = self.dirs().any(|dir| self.top(dir).path != dir.path);
+        if v2 && !below {
+            return self.dirs().try_for_each(take_over);
+        }
+        // A v2 cgroup hands out controllers only once there is nobody in it any more.
+        self.dirs().try_for_each(if v2 { make_missing } else { take_over })?;
+        self.join(pid, false)?;
+        if v2 { self.dirs().try_for_each(take_over) } else { Ok(()) }
     }
 
     /// The directory by which systemd knows the unit's processes.
@@ -123,7 +156,7 @@ impl Cgroup {
     /// `EBUSY` when there are still processes at `deadline`. That systemd could not be asked is none.
     pub(super) fn stop_unit(&self, deadline: Instant) -> Result<()> {
         let (Some(unit), Some(dir)) = (self.unit(), self.systemds_own()) else { return Ok(()) };
-        let (path, v2) = (dir.dir(), dir.controllers.is_empty());
+        let (path, v2) = (self.top(dir).dir(), dir.controllers.is_empty());
         if !path.exists() {
             unit.forget();
             return Ok(());
@@ -136,9 +169,9 @@ impl Cgroup {
         Ok(())
     }
 
-    /// The hierarchy in which systemd itself has put process `pid` elsewhere, and where that is.
-    fn misplaced(&self, pid: i32) -> Result<Option<(&Dir, String)>> {
-        let Some(dir) = self.systemds_own() else { return Ok(None) };
+    /// The unit in the hierarchy in which systemd itself has put process `pid` elsewhere, and where that is.
+    fn misplaced(&self, pid: i32) -> Result<Option<(Cow<'_, Dir>, String)>> {
+        let Some(dir) = self.systemds_own().map(|dir| self.top(dir)) else { return Ok(None) };
         let text = files::read_path(Path::new(&format!("/proc/{pid}/cgroup")))?;
         let hierarchy = if dir.controllers.is_empty() { "" } else { SYSTEMDS };
         let found = cgroup_in(&text, hierarchy).unwrap_or("/");

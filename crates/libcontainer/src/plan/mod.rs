@@ -7,6 +7,7 @@
 
 mod affinity;
 mod annotations;
+mod base64;
 mod bitmap;
 mod capabilities;
 mod cgroup;
@@ -85,6 +86,7 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
         bundle: facts.bundle.clone(),
         mounts: mounts::mounts(mounts, facts, &rootfs.path, &namespaces, &mut warnings)?,
         mount_label: mounts::label(linux)?,
+        mount_context: MountContext::default(),
         rootfs,
         devices: devices::devices(linux.and_then(|linux| linux.devices().as_ref()), &mut warnings)?,
         masked_paths: linux.map_or(Ok(Vec::new()), |linux| {
@@ -100,11 +102,13 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
         hooks: hooks::hooks(spec.hooks().as_ref())?,
         cgroups_path: cgroup::path(linux)?,
         cgroup_owner: cgroup::owner(spec, &namespaces),
+        sub_cgroups: SubCgroups::default(),
         resources: resources::resources(linux, &mut warnings)?,
         seccomp: linux
             .and_then(|linux| linux.seccomp().as_ref())
             .map(seccomp::profile)
             .transpose()?,
+        seccomp_program: None,
         personality: personality::personality(
             linux.and_then(|linux| linux.personality().as_ref()),
             &mut warnings,
@@ -128,6 +132,6 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
         warnings,
     };
     annotations::apply(&mut plan)?;
-    plan.seccomp.as_ref().map_or(Ok(()), seccomp::listener)?;
+    seccomp::listener(&plan)?;
     Ok(plan)
 }

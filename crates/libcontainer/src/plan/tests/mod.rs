@@ -1,5 +1,6 @@
 //! One small config.json for each rule.
 
+mod annotations;
 mod linux;
 mod mounts;
 mod process;
