@@ -176,7 +176,7 @@ pub(crate) fn forget_syscalls(numbers: &[i64], old_setns: bool) -> Result<(), i3
 }
 
 /// Bytes of a page of memory: 4096, or more on some machines.
-pub fn page_size() -> u64 {
+pub(crate) fn page_size() -> u64 {
     // SAFETY: sysconf(3) only gives a number.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     u64::try_from(size).unwrap_or(4096)
