@@ -10,6 +10,7 @@ use integration_tests::{
 };
 use serde_json::json;
 use std::fs;
+use std::path::Path;
 
 /// A container with a unit of systemd.
 fn bundle(args: &[&str]) -> Bundle {
@@ -252,6 +253,42 @@ fn exec_lands_in_the_unit() {
     let pid = fs::read_to_string(&file).expect("read the pid file");
     assert_eq!(cgroup_of(&pid), cgroup_of(&bundle.pid().to_string()));
     assert!(cgroup_of(&pid).starts_with(&bundle.cgroup()), "{}", cgroup_of(&pid));
+    bundle.delete();
+}
+
+/// The container's cgroup is one below the unit's, with the same limits.
+#[test]
+fn an_annotation_names_a_cgroup_below_the_unit() {
+    need_systemd!();
+    differs!(Runc | Youki, "it knows no such annotation");
+    for name in ["below", "two/deep"] {
+        let mut bundle = bundle(&["sleep", "100"]);
+        bundle.set("/annotations", json!({ "run.oci.systemd.subgroup": name }));
+        bundle.set("/linux/resources/pids", json!({ "limit": 77 }));
+        bundle.up();
+        let (unit, below) = (bundle.cgroup(), format!("{}/{name}", bundle.cgroup()));
+        assert_eq!(cgroup_of(&bundle.pid().to_string()), below);
+        let root = Path::new("/sys/fs/cgroup");
+        let v2 = root.join("cgroup.procs").exists();
+        let limit = |cgroup: &str| {
+            let dir = root.join(if v2 { "" } else { "pids" }).join(cgroup.trim_start_matches('/'));
+            fs::read_to_string(dir.join("pids.max")).unwrap_or_default()
+        };
+        assert_eq!((limit(&unit).trim(), limit(&below).trim()), ("77", "77"));
+        bundle.exec(&["true"]).ok();
+        bundle.call(&["update", "--pids-limit", "78", &bundle.id]).ok();
+        assert_eq!((limit(&unit).trim(), limit(&below).trim()), ("78", "78"));
+        bundle.call(&["pause", &bundle.id]).ok();
+        bundle.call(&["resume", &bundle.id]).ok();
+        bundle.delete();
+        assert_eq!(units(&bundle.id), [""; 0]);
+        assert!(!root.join(unit.trim_start_matches('/')).exists(), "{unit}");
+    }
+    // None, as without the annotation.
+    let mut bundle = bundle(&["sleep", "100"]);
+    bundle.set("/annotations", json!({ "run.oci.systemd.subgroup": "" }));
+    bundle.up();
+    assert_eq!(cgroup_of(&bundle.pid().to_string()), bundle.cgroup());
     bundle.delete();
 }
 

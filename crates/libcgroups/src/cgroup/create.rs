@@ -138,8 +138,13 @@ pub(super) fn take_over(dir: &Dir, made: &mut Made) -> Result<()> {
     finish_dir(dir, &dir.dir())
 }
 
+/// The same without controllers: a v2 cgroup with processes in it would have those below be threaded.
+pub(super) fn make_missing(dir: &Dir, made: &mut Made) -> Result<()> {
+    made.mkdir_all(dir)
+}
+
 /// What a new directory needs before it can be used.
-fn finish_dir(dir: &Dir, leaf: &Path) -> Result<()> {
+pub(super) fn finish_dir(dir: &Dir, leaf: &Path) -> Result<()> {
     if dir.controllers.is_empty() {
         enable_controllers(dir, leaf)
     } else if dir.has("cpuset") {

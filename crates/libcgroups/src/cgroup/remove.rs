@@ -31,7 +31,7 @@ impl Cgroup {
             // What came from a file on disk is checked before anything is removed by it.
             let result = match clean(&dir.path) {
                 Ok(path) if !path.is_empty() => {
-                    remove_tree(&dir.dir(), dir.controllers.is_empty(), deadline)
+                    remove_tree(&self.top(dir).dir(), dir.controllers.is_empty(), deadline)
                 }
                 Ok(_) => Err(Error::message("remove cgroup: it is the root of the hierarchy")),
                 Err(e) => Err(e),

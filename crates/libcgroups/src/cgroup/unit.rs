@@ -1,13 +1,14 @@
 //! Cgroups whose directories systemd makes.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::create::{Made, take_over};
+use super::create::{Made, finish_dir, make_missing, take_over};
 use super::remove::wait_vacant;
-use super::{Cgroup, Dir, Driver};
+use super::{Cgroup, Dir, Driver, clean};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::layout::{Hierarchy, Layout, Mode};
@@ -64,6 +65,32 @@ impl Cgroup {
         }
     }
 
+    /// The cgroup at `path` below the unit instead, which is the container's then; nothing changes without a unit. systemd
+    /// knows of the unit alone, and has the limits there; the files have them in both.
+    ///
+    /// # Errors
+    /// For a path with `..` or a newline.
+    pub fn below_unit(mut self, path: &str) -> Result<Self> {
+        if self.unit().is_some() {
+            let below = clean(path)?;
+            self.v1.iter_mut().chain(&mut self.v2).for_each(|dir| dir.path.push_str(&below));
+        }
+        Ok(self)
+    }
+
+    /// The uppermost directory that is the container's alone: the unit's, where systemd makes it.
+    pub(super) fn top<'a>(&self, dir: &'a Dir) -> Cow<'a, Dir> {
+        let Some(unit) = self.unit() else { return Cow::Borrowed(dir) };
+        let names: Vec<&str> = dir.path.split('/').collect();
+        match names.iter().position(|name| *name == unit.name()) {
+            Some(last) if last + 1 < names.len() => {
+                let path = names.get(..=last).unwrap_or_default().join("/");
+                Cow::Owned(Dir { path, ..dir.clone() })
+            }
+            _ => Cow::Borrowed(dir),
+        }
+    }
+
     /// Has systemd make the cgroup with process `pid` in it, and makes and joins the hierarchies that systemd does not
     /// care for. Takes at most 30 s. Write the limits with [`Cgroup::apply`] too. Without a unit nothing happens.
     ///
@@ -107,12 +134,19 @@ impl Cgroup {
                 dir.in_hierarchy()
             )));
         }
+        let below = self.dirs().any(|dir| self.top(dir).path != dir.path);
+        // A v2 cgroup hands out controllers only once there is nobody in it any more.
+        let make = if v2 && below { make_missing } else { take_over };
         let mut made = Made::default();
-        let taken = self.dirs().try_for_each(|dir| take_over(dir, &mut made));
+        let taken = self.dirs().try_for_each(|dir| make(dir, &mut made));
         // For `undo`: a later step may fail, too.
         self.made = made.0;
         taken?;
-        if v2 { Ok(()) } else { self.join(pid, false) }
+        if v2 && !below {
+            return Ok(());
+        }
+        self.join(pid, false)?;
+        if v2 { self.dirs().try_for_each(|dir| finish_dir(dir, &dir.dir())) } else { Ok(()) }
     }
 
     /// The directory by which systemd knows the unit's processes.
@@ -128,7 +162,7 @@ impl Cgroup {
     /// `EBUSY` when there are still processes after `patience`. That systemd could not be asked is none.
     pub(super) fn stop_unit(&self, patience: Duration) -> Result<Option<&Dir>> {
         let (Some(unit), Some(dir)) = (self.unit(), self.systemds_own()) else { return Ok(None) };
-        let (path, v2) = (dir.dir(), dir.controllers.is_empty());
+        let (path, v2) = (self.top(dir).dir(), dir.controllers.is_empty());
         if !path.exists() {
             unit.forget();
             return Ok(None);
@@ -142,9 +176,9 @@ impl Cgroup {
         Ok(stopped.is_err().then_some(dir))
     }
 
-    /// The hierarchy in which systemd itself has put process `pid` elsewhere, and where that is.
-    fn misplaced(&self, pid: i32) -> Result<Option<(&Dir, String)>> {
-        let Some(dir) = self.systemds_own() else { return Ok(None) };
+    /// The unit in the hierarchy in which systemd itself has put process `pid` elsewhere, and where that is.
+    fn misplaced(&self, pid: i32) -> Result<Option<(Cow<'_, Dir>, String)>> {
+        let Some(dir) = self.systemds_own().map(|dir| self.top(dir)) else { return Ok(None) };
         let text = files::read_path(Path::new(&format!("/proc/{pid}/cgroup")))?;
         let hierarchy = if dir.controllers.is_empty() { "" } else { SYSTEMDS };
         let found = cgroup_in(&text, hierarchy).unwrap_or("/");

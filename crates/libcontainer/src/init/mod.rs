@@ -40,6 +40,7 @@ pub(crate) use credentials::Setting;
 pub(crate) use exec::Executable;
 pub(crate) use filter::Filter;
 pub(crate) use join::{ExecContext, JoinTarget, enter_all, run as run_exec};
+pub(crate) use label::MountLabel;
 pub(crate) use live::{
     LivePlace, VisitContext, add as add_mounts, remove as remove_mounts, run as run_visit,
 };
@@ -134,7 +135,7 @@ fn set_up(
     let proc = Proc::open().map_err(|errno| Error::os("open private", "proc", errno))?;
     run_hooks(context, &root, channel)?;
     // After the hooks, which may change what is there, and while the host's /proc is in reach.
-    paths::mask(&root, &plan.masked_paths, &context.prepared, plan.mount_label.as_deref())?;
+    paths::mask(&root, &plan.masked_paths, &context.prepared, MountLabel::of(plan))?;
     paths::make_readonly(&root, &plan.readonly_paths)?;
     pivot::enter(&root, &proc, plan, context.options.no_pivot)?;
     system::set_names(plan)?;
@@ -269,7 +270,7 @@ fn build_rootfs(
         cgroup_views: &context.cgroup_views,
         user_namespace: plan.namespaces.user != Namespace::Inherit,
         own_cgroup_namespace: plan.namespaces.cgroup != Namespace::Inherit,
-        label: plan.mount_label.as_deref(),
+        label: MountLabel::of(plan),
         peers: if prepared::shares_with_host(plan) {
             mounts::Peers::Kept
         } else if prepared::opens_early(plan) {

@@ -14,8 +14,9 @@ use super::attach::{
     propagation_change, push_attributes,
 };
 use super::cgroup_mounts::CgroupMount;
+use super::label::{self, MountLabel};
 use super::prepared;
-use super::{copy_up, inherited, label};
+use super::{copy_up, inherited};
 use crate::error::{Error, Result};
 use crate::plan::{Attributes, FilesystemOptions, Links, Mount, MountKind, Propagation};
 use crate::sync::ChildEnd;
@@ -32,7 +33,7 @@ pub(super) struct Mounter<'a> {
     /// Whether the container has a user namespace that is not the runtime's.
     pub(super) user_namespace: bool,
     /// SELinux label of new file systems.
-    pub(super) label: Option<&'a str>,
+    pub(super) label: Option<MountLabel<'a>>,
     /// What copies of the host's mounts are to them.
     pub(super) peers: Peers,
     /// Who gives mounts their mappings of ids; `None` where the sources have them already.

@@ -281,6 +281,7 @@ impl Launch<'_> {
         self.save_for_exec(filter)?;
         let attendance = self.attendance(state, launched.pid, console_socket);
         let pending = attendance.until_ready(launched)?;
+        self.move_below(state, launched.pid)?;
         let rlimits = self.plan.process.as_ref().map_or(&[][..], |process| &process.rlimits);
         handover::set_rlimits(launched.pid, rlimits, pending)
     }
@@ -350,9 +351,27 @@ impl Launch<'_> {
 
     /// Gives the cgroup to the container's user, if the container may use it for its own.
     fn delegate(&self, state: &State, pid: i32) -> Result<()> {
-        let (Some(user), Some(cgroup)) = (self.plan.cgroup_owner, &state.cgroup) else {
+        match (self.plan.cgroup_owner, &state.cgroup) {
+            (Some(user), Some(cgroup)) => self.give(cgroup, user, pid),
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves the process on, now that the container's cgroup is the root of its cgroup namespace, to one that is all its
+    /// own.
+    fn move_below(&self, state: &State, pid: i32) -> Result<()> {
+        let (Some(path), Some(cgroup)) = (&self.plan.sub_cgroups.delegated, &state.cgroup) else {
             return Ok(());
         };
+        let below = cgroup
+            .move_below(path, pid)
+            .map_err(|error| cgroup_error(error).context("annotation run.oci.delegate-cgroup"))?;
+        let user = self.plan.process.as_ref().map_or(0, |process| process.uid);
+        self.give(&below, user, pid)
+    }
+
+    /// Gives a cgroup to a user of the container.
+    fn give(&self, cgroup: &libcgroups::Cgroup, user: u32, pid: i32) -> Result<()> {
         let own = nix::unistd::geteuid().as_raw();
         let host = id_maps::host_uid(pid, user, &self.plan.namespaces)?;
         // What we made is ours already.
@@ -375,6 +394,7 @@ impl Launch<'_> {
             new_keyring: self.options.new_keyring,
             personality: self.plan.personality,
             mount_label: self.plan.mount_label.clone(),
+            mount_context: self.plan.mount_context,
             memory_policy: self.plan.memory_policy.clone(),
             listener: seccomp.and_then(|profile| {
                 let metadata = profile.listener_metadata.clone().unwrap_or_default();

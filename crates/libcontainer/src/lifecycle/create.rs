@@ -5,8 +5,8 @@ use libcgroups::{Cgroup, Layout, MountViews, Properties};
 use super::cgroup_error;
 use super::delete::{has_cgroup, run_poststop};
 use super::host::{
-    facts, listen_fds, pass_listen_fds, protect_descriptors, without_absent_label,
-    without_absent_modules, without_absent_settings,
+    facts, listen_fds, pass_listen_fds, protect_descriptors, without_absent_cgroups,
+    without_absent_label, without_absent_modules, without_absent_settings,
 };
 use super::notify;
 use super::options::{CgroupManager, CreateOptions, Runtime, check_id};
@@ -81,6 +81,7 @@ impl<'a> Creation<'a> {
             .iter_mut()
             .for_each(|process| without_absent_modules(process, "/process", &mut notes));
         without_absent_label(&mut plan.mount_label, &mut notes);
+        without_absent_cgroups(&plan, runtime.cgroup_manager, &mut notes);
         if runtime.cgroup_manager != CgroupManager::Disabled {
             without_absent_settings(&plan.resources, "/linux/resources", &mut notes);
         }
@@ -236,6 +237,8 @@ fn cgroup(runtime: &Runtime, plan: &Plan, id: &str) -> Result<(Option<Cgroup>, O
         libcgroups::Error::Systemd(text) => Error::message(text),
         error => Error::config("/linux/cgroupsPath", error.to_string()),
     })?;
+    let below = plan.sub_cgroups.unit.as_deref().unwrap_or_default();
+    let cgroup = cgroup.below_unit(below).map_err(cgroup_error)?;
     cgroup.check_vacant().map_err(cgroup_error)?;
     Ok((Some(cgroup), Some(layout)))
 }

@@ -7,6 +7,7 @@
 
 mod affinity;
 mod annotations;
+mod base64;
 mod bitmap;
 mod capabilities;
 mod cgroup;
@@ -80,6 +81,7 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
         bundle: facts.bundle.clone(),
         mounts: mounts::mounts(mounts, facts, &rootfs.path, &namespaces, &mut warnings)?,
         mount_label: mounts::label(linux)?,
+        mount_context: MountContext::default(),
         rootfs,
         devices: devices::devices(member(linux, Linux::devices), &mut warnings)?,
         masked_paths: paths::paths("maskedPaths", masked, &namespaces.mount)?,
@@ -91,8 +93,10 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
         hooks: hooks::hooks(spec.hooks().as_ref())?,
         cgroups_path: cgroup::path(linux)?,
         cgroup_owner: cgroup::owner(spec, &namespaces),
+        sub_cgroups: SubCgroups::default(),
         resources: resources::resources(linux, &mut warnings)?,
         seccomp: optional(member(linux, Linux::seccomp), seccomp::profile)?,
+        seccomp_program: None,
         personality: personality::personality(member(linux, Linux::personality), &mut warnings),
         intel_rdt: optional(member(linux, Linux::intel_rdt), |given| {
             intel_rdt::intel_rdt(given, &mut warnings)
@@ -105,7 +109,7 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
         warnings,
     };
     annotations::apply(&mut plan)?;
-    plan.seccomp.as_ref().map_or(Ok(()), seccomp::listener)?;
+    seccomp::listener(&plan)?;
     Ok(plan)
 }
 

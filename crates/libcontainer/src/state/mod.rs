@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use libcgroups::{Access, DeviceKind, DeviceRule};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Hook, MemoryPolicy, Process};
+use crate::plan::{Hook, MemoryPolicy, MountContext, Process};
 
 pub(crate) use dir::StateDir;
 pub(crate) use exit::ExitWatch;
@@ -117,6 +117,9 @@ pub(crate) struct ExecDefaults {
     /// `linux.mountLabel`, for mounts that are added later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mount_label: Option<String>,
+    /// The option by which SELinux is told of it.
+    #[serde(default)]
+    pub mount_context: MountContext,
 }
 
 #[cfg(test)]
