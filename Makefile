@@ -4,6 +4,7 @@
 # make test-hosts those that depend on the kind of host, once on each kind (root; builds a host)
 # make test-hosts-full  limits by all controllers of cgroup v2, on an emulated machine (root; many minutes)
 # make test-engines  Docker, Podman, containerd and others with onggi as their runtime (root)
+# make cross      a static build for another architecture (CROSS=TRIPLE)
 # make help       the other targets
 
 MAKEFLAGS += --no-print-directory
@@ -25,7 +26,7 @@ export ONGGI_TARGET := $(TARGET)
 export ONGGI_BIN := $(BIN)
 
 .DEFAULT_GOAL := build
-.PHONY: build demo test test-hosts test-hosts-full test-engines conformance runc-tests fuzz bench lint fmt pages clean install uninstall help tools
+.PHONY: build demo test test-hosts test-hosts-full test-engines conformance runc-tests fuzz bench cross lint fmt pages clean install uninstall help tools
 
 tools:
 	@scripts/bootstrap build
@@ -68,6 +69,10 @@ fuzz: tools
 bench: build
 	@scripts/bench "$(VIEW)" --rounds $(ROUNDS) $(if $(JSON),--json "$(JSON)")
 
+# For another architecture than this machine's: CROSS=TRIPLE, or aarch64. Runs it where QEMU emulates user programs.
+cross: tools
+	@scripts/cross
+
 lint: tools
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -101,4 +106,4 @@ uninstall:
 help:
 	@echo 'build (default)  demo  test  test-hosts  test-hosts-full  test-engines [ENGINES=... HOSTS=... RUNTIME=BINARY]  conformance [RUNTIME=BINARY]'
 	@echo 'bench [VIEW=v1|v2|native ROUNDS=N JSON=FILE]  runc-tests RUNC_SRC=DIR [FILES="NAME.bats ..." RUNTIME=BINARY]  fuzz [FUZZ_SECONDS=N FUZZ_SEED=N CASES=N]'
-	@echo 'lint  fmt  pages  clean  install [PREFIX=/usr/local DESTDIR=]  uninstall'
+	@echo 'cross [CROSS=TRIPLE]  lint  fmt  pages  clean  install [PREFIX=/usr/local DESTDIR=]  uninstall'

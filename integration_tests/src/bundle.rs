@@ -71,7 +71,7 @@ impl Bundle {
     pub fn with(rootfs: Rootfs, args: &[&str]) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id =
-            format!("onggi-it-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+            format!("onggi-it-{}-{:03}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(&id);
         let mut config = default_config(args);
         if !has_root() {

@@ -9,6 +9,7 @@
 //! namespace whose /sys/fs/cgroup shows what is wanted.
 
 mod bundle;
+mod bus;
 mod calls;
 mod captures;
 mod cgroups;
@@ -22,6 +23,7 @@ mod output;
 mod peers;
 
 pub use bundle::{Bundle, Rootfs};
+pub use bus::{ANSWER, Fate, Proxy, without_systemd};
 pub use captures::{Capture, busybox_bundle, capture, fill};
 pub use cgroups::{Cgroups, View};
 pub use config::{CONTAINER_PATH, default_config, mount, without_namespace};
@@ -32,8 +34,8 @@ pub use host::{
 };
 pub use host_mount::HostMount;
 pub use manager::{
-    Manager, default_slice, delegated, systemctl, systemd_runs, unit_cgroup, unit_name,
-    unit_property, units,
+    Manager, default_slice, delegated, others_scope, systemctl, systemd_runs, unit_cgroup,
+    unit_name, unit_property, units,
 };
 pub use output::{Output, copy_program, run, run_in, wait_until};
 pub use peers::{Other, others};

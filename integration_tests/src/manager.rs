@@ -1,10 +1,10 @@
 //! Who makes the containers' cgroups: the runtime by files, or systemd on its behalf.
 
 use crate::has_root;
-use crate::output::{Output, run};
+use crate::output::{Output, run, wait_until};
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
 
 /// The prefix in the names of the units that the tests ask for.
 pub(crate) const PREFIX: &str = "onggi";
@@ -74,6 +74,19 @@ pub fn systemctl(args: &[&str]) -> Output {
 pub fn unit_property(unit: &str, name: &str) -> String {
     let output = systemctl(&["show", "--property", name, "--value", unit]);
     output.ok().trim_end().to_owned()
+}
+
+/// Starts a scope of the given name that is none of the runtime's.
+#[track_caller]
+pub fn others_scope(unit: &str, options: &[&str]) -> Child {
+    let mut command = Command::new("systemd-run");
+    if !has_root() {
+        command.arg("--user");
+    }
+    command.args(["--scope", "--quiet", "--unit", unit]).args(options).args(["sleep", "100"]);
+    let child = command.spawn().expect("start systemd-run");
+    wait_until("the other scope", || unit_property(unit, "ActiveState") == "active");
+    child
 }
 
 /// Loaded units whose name contains `mark`, whatever became of them.

@@ -1,8 +1,8 @@
 //! Configurations that Docker, Podman, containerd and Kubernetes have really written.
 
 use integration_tests::{
-    Bundle, Capture, Cgroups, ConsoleSocket, Peer, busybox_bundle, capture, differs, fill,
-    need_root, peer, read_for, skip, wait_until,
+    Bundle, Capture, Cgroups, ConsoleSocket, busybox_bundle, capture, fill, need_root, read_for,
+    skip, wait_until,
 };
 use serde_json::Value;
 use std::fs;
@@ -322,57 +322,6 @@ fn cri_sandbox() {
     bundle.wait_status("stopped");
     bundle.call(&["delete", &bundle.id]).ok();
     bundle.assert_clean();
-}
-
-/// Every recorded command line is understood: the verbs that need no container fail for the
-/// container's absence only, never for their flags.
-#[test]
-fn recorded_command_lines_are_accepted() {
-    need_root!();
-    differs!(Crun | Youki, "lacks some of the flags");
-    let bundle = Bundle::new(&["true"]);
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/captures");
-    for name in ["docker", "podman", "containerd", "cri"] {
-        let text = fs::read_to_string(format!("{path}/{name}.argv"))
-            .expect("read the recorded command lines");
-        for line in text.lines() {
-            let line = line
-                .replace("@ENGINE@", &bundle.path())
-                .replace("@TMP@", "/tmp/none")
-                .replace("ID", &bundle.id);
-            let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-            // State and log of the engine are none of this test's business.
-            if let Some(at) = words.iter().position(|w| w == "--root") {
-                words[at + 1] = bundle.state_root().to_string_lossy().into_owned();
-            }
-            if let Some(at) = words.iter().position(|w| w == "--log") {
-                words[at + 1] = bundle.dir().join("log.json").to_string_lossy().into_owned();
-            }
-            let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            let output = bundle.call(&words);
-            let text = output.stderr.to_lowercase();
-            for word in [
-                "flag",
-                "usage",
-                "unexpected argument",
-                "unrecognized",
-                "panicked",
-                "unknown command",
-            ] {
-                assert!(!text.contains(word), "{output}");
-            }
-            if words.contains(&"--version")
-                || (words.contains(&"delete") && words.contains(&"--force"))
-            {
-                output.ok();
-            } else {
-                assert_ne!(output.code, 0, "{output}");
-            }
-        }
-    }
-    if peer() == Peer::Onggi {
-        bundle.assert_clean();
-    }
 }
 
 /// The whole life as a containerd shim leads it, with its flags and their order.

@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use integration_tests::{Bundle, Cgroups, View, differs, need_root, skip, without_namespace};
+use integration_tests::{
+    Bundle, Cgroups, Peer, View, differs, need_root, peer, skip, without_namespace,
+};
 use serde_json::json;
 
 /// A bundle with a cgroup namespace and a writable cgroup mount.
@@ -129,4 +131,51 @@ fn can_be_divided_from_inside() {
     assert_ne!(exec.code, 0, "{exec}");
     // What the other user made goes too.
     bundle.delete();
+}
+
+/// The process is in a cgroup of its own below the container's, which stays the root of what it sees.
+#[test]
+fn a_delegated_cgroup_is_below_the_limits() {
+    need_root!();
+    differs!(Runc | Youki, "it knows no such annotation");
+    if !is_v2() {
+        let mut bundle = bundle(&["true"]);
+        bundle.set("/annotations", json!({ "run.oci.delegate-cgroup": "payload" }));
+        bundle.run().exits(1).fails_with(&["run.oci.delegate-cgroup", "cgroup v2 only"]);
+        bundle.assert_clean();
+        skip!("the rest is for cgroup v2");
+    }
+    for (user, mapped, host) in [(0, true, 100_000), (7, false, 7), (0, false, 0)] {
+        let mut bundle = bundle(&["sleep", "100"]);
+        bundle.set("/process/user", json!({ "uid": user, "gid": user }));
+        bundle.set("/annotations", json!({ "run.oci.delegate-cgroup": "pay/load" }));
+        // Read-only, so that nothing is given away but by the annotation.
+        mount_options(&mut bundle, &["nosuid", "noexec", "nodev", "relatime", "ro"]);
+        if mapped {
+            bundle.user_namespace();
+        }
+        bundle.up();
+        let cgroup = bundle.cgroup();
+        let own = |pid: &str| {
+            let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+            text.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default().to_owned()
+        };
+        assert_eq!(own(&bundle.pid().to_string()), format!("{cgroup}/pay/load"));
+        let seen = bundle.exec(&["cat", "/proc/self/cgroup"]);
+        assert!(seen.ok().lines().any(|line| line == "0::/pay/load"), "{seen}");
+        let top = dirs(&bundle).pop().expect("a directory");
+        let owner = |path: &str| fs::metadata(top.join(path)).expect("stat").uid();
+        // crun gives all of it to root of the user namespace.
+        if peer() == Peer::Onggi {
+            assert_eq!((owner(""), owner("pay")), (0, 0));
+            assert_eq!(owner("pay/load"), host, "{user} {mapped}");
+            assert_eq!(owner("pay/load/cgroup.procs"), host, "{user} {mapped}");
+            assert_eq!(owner("pay/load/cgroup.max.depth"), 0);
+        }
+        assert_eq!(fs::read_to_string(top.join("pay/load/cgroup.type")).expect("read"), "domain\n");
+        let names = |file: &str| fs::read_to_string(top.join(file)).expect("read");
+        assert_eq!(names("pay/load/cgroup.controllers"), names("cgroup.controllers"));
+        bundle.delete();
+        assert!(!top.exists(), "{top:?}");
+    }
 }

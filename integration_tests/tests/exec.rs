@@ -1,7 +1,7 @@
 //! Processes that join a running container.
 
 use integration_tests::{
-    Bundle, ConsoleSocket, Peer, differs, need_cgroups, need_root, peer, read_for, skip, wait_until,
+    Bundle, ConsoleSocket, Peer, differs, need_cgroups, need_root, peer, read_for, wait_until,
 };
 use serde_json::json;
 use std::fs;
@@ -320,69 +320,6 @@ fn process_ends_with_the_container() {
     wait_until("the exec'ed process to end", || bundle.processes().is_empty());
     bundle.call(&["delete", &bundle.id]).ok();
     bundle.assert_clean();
-}
-
-/// The numbers of the first two processors that this process may use.
-fn two_cpus() -> Option<(u32, u32)> {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?.trim();
-    let mut cpus = list.split(',').flat_map(|range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        first.parse::<u32>().unwrap_or(0)..=last.parse::<u32>().unwrap_or(0)
-    });
-    Some((cpus.next()?, cpus.next()?))
-}
-
-#[test]
-fn cpu_affinity() {
-    need_root!();
-    differs!(Runc | Crun | Youki, "only newer ones have it");
-    let Some((first, second)) = two_cpus() else { skip!("one processor") };
-    let mut bundle = Bundle::new(&["sleep", "1000"]);
-    bundle.set("/process/execCPUAffinity", json!({ "initial": "", "final": format!("{second}") }));
-    bundle.up();
-    let list = |output: &str| output.trim_end().rsplit('\t').next().map(str::to_owned);
-    let fields = ["status", "Cpus_allowed_list"];
-    assert_eq!(list(bundle.exec(&fields).ok()), Some(second.to_string()));
-    // The first process is not meant.
-    let init = fs::read_to_string(format!("/proc/{}/status", bundle.pid())).expect("read");
-    let own = init.lines().find(|line| line.starts_with("Cpus_allowed_list"));
-    assert_ne!(own.and_then(list), Some(second.to_string()));
-
-    let file = bundle.dir().join("process.json");
-    for (affinity, want) in [
-        (json!({ "initial": format!("{first}") }), format!("{first}")),
-        (
-            json!({ "initial": format!("{second}"), "final": format!("{first}") }),
-            format!("{first}"),
-        ),
-        (json!({ "final": format!(" {first}, {second} ,") }), String::new()),
-    ] {
-        let process = json!({
-            "args": ["/runtimetest", "status", "Cpus_allowed_list"], "cwd": "/", "user": {},
-            "execCPUAffinity": affinity
-        });
-        fs::write(&file, process.to_string()).expect("write");
-        let path = file.to_string_lossy();
-        let output = bundle.call(&["--debug", "exec", "--process", &path, &bundle.id]);
-        if want.is_empty() {
-            assert!(list(output.ok()).is_some_and(|list| list.len() > 1), "{output}");
-            continue;
-        }
-        assert_eq!(list(output.ok()), Some(want), "{output}");
-        // Where it began shows in the log of its first step.
-        if let Some(initial) = affinity["initial"].as_str().and_then(|cpu| cpu.parse::<u32>().ok())
-        {
-            let mask = format!("affinity: {:#x}", 1_u64 << initial);
-            assert!(output.stderr.contains(&mask), "{output}");
-        }
-    }
-    // No processor that there is.
-    let process = json!({ "args": ["/x"], "cwd": "/", "execCPUAffinity": { "initial": "8191" } });
-    fs::write(&file, process.to_string()).expect("write");
-    let output = bundle.call(&["exec", "--process", &file.to_string_lossy(), &bundle.id]);
-    output.exits(255).fails_with(&["set initial CPU affinity", "invalid argument"]);
-    bundle.delete();
 }
 
 #[test]

@@ -1,6 +1,8 @@
-//! `--log journald:NAME` and `--log syslog:NAME`, with sockets of the test's own in the places of the daemons'.
+//! `--log`: files and their records; `journald:NAME` and `syslog:NAME`, with sockets of the test's own in the places of
+//! the daemons'.
 
 use integration_tests::{Bundle, Output, differs, need_root, run};
+use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
@@ -83,4 +85,72 @@ fn a_file_may_be_called_one() {
     let target = format!("file:{}", path.display());
     bundle.call(&["--log", &target, "state", "nobody"]).exits(1);
     assert!(fs::read_to_string(&path).is_ok_and(|text| text.lines().count() == 1));
+}
+
+#[test]
+fn log_file_gets_the_error_as_one_json_object() {
+    need_root!();
+    let mut bundle = Bundle::new(&["true"]);
+    bundle.args(&["/no/such/program"]);
+    bundle.write();
+    let log = bundle.dir().join("log.json");
+    let path = bundle.path();
+    let args = [
+        "--log",
+        &log.to_string_lossy(),
+        "--log-format",
+        "json",
+        "run",
+        "--bundle",
+        &path,
+        &bundle.id,
+    ];
+    bundle.call(&args).fails_with(&[]);
+    let text = fs::read_to_string(&log).expect("the log file is made");
+    let rows: Vec<Value> =
+        text.lines().map(|l| serde_json::from_str(l).expect("every line is JSON")).collect();
+    let errors: Vec<_> = rows.iter().filter(|r| r["level"] == "error").collect();
+    assert_eq!(errors.len(), 1, "{text}");
+    assert!(
+        errors[0]["msg"].as_str().is_some_and(|m| m.contains("no such file or directory")),
+        "{text}"
+    );
+    assert!(errors[0]["time"].is_string(), "{text}");
+    bundle.assert_clean();
+}
+
+/// What reads runc's debug log finds its steps here, too.
+#[test]
+fn debug_log_names_the_steps() {
+    need_root!();
+    differs!(Crun | Youki, "has other words");
+    let mut bundle = Bundle::new(&["sleep", "1000"]);
+    bundle.set(
+        "/linux/seccomp",
+        json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        { "names": ["mkdirat"], "action": "SCMP_ACT_ERRNO" }] }),
+    );
+    bundle.write();
+    let log = bundle.dir().join("records");
+    let path = log.to_string_lossy().into_owned();
+    let run = ["--log", &path, "--debug", "run", "-d", "--bundle", &bundle.path(), &bundle.id];
+    let output = bundle.detached(&run);
+    output.ok();
+    let text = fs::read_to_string(&log).expect("read");
+    let steps = [
+        "seccomp filter flags: 4",
+        "nsexec container setup",
+        "child process in init()",
+        "init: closing the pipe to signal completion",
+    ];
+    assert!(steps.iter().all(|step| text.contains(step)), "{text}");
+    fs::remove_file(&log).expect("remove");
+    let exec = ["--log", &path, "--debug", "exec", &bundle.id, "/runtimetest", "true"];
+    bundle.call(&exec).ok();
+    let text = fs::read_to_string(&log).expect("read");
+    assert!(text.contains("nsexec container setup") && text.contains("setns_init: about to exec"));
+    fs::remove_file(&log).expect("remove");
+    bundle.call(&["--log", &path, "exec", &bundle.id, "/runtimetest", "true"]).ok();
+    assert_eq!(fs::read_to_string(&log).unwrap_or_default(), "");
+    bundle.delete();
 }

@@ -1,10 +1,12 @@
 //! `linux.netDevices`: devices of a network namespace that stands for the host's, moved to containers.
 
-use integration_tests::{Bundle, Output, differs, need_root, run, skip, without_namespace};
+use integration_tests::{
+    Bundle, Output, differs, need_root, run, skip, wait_until, without_namespace,
+};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A named network namespace with a pair of virtual devices, `onggi0` and `onggi1`.
 struct Net(String);
@@ -35,14 +37,20 @@ impl Net {
         self.ip(&["link", "show", "dev", device]).code == 0
     }
 
-    /// Calls the runtime in this namespace.
-    fn call(&self, bundle: &Bundle, verb: &str) -> Output {
-        bundle.write();
+    /// The runtime in this namespace.
+    fn command(&self, bundle: &Bundle, verb: &str) -> Command {
         let inner = bundle.command(&[verb, "--bundle", &bundle.path(), &bundle.id]);
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", self.path())).arg(inner.get_program());
         command.args(inner.get_args()).current_dir(bundle.dir());
         command.envs(inner.get_envs().filter_map(|(key, value)| Some((key, value?))));
+        command
+    }
+
+    /// Calls the runtime in this namespace.
+    fn call(&self, bundle: &Bundle, verb: &str) -> Output {
+        bundle.write();
+        let mut command = self.command(bundle, verb);
         if verb == "run" {
             return run(&mut command);
         }
@@ -265,6 +273,75 @@ fn a_failure_leaves_all_on_the_host() {
         }
         bundle.assert_clean();
     }
+}
+
+/// Once they were moved: a later step of `create` fails, the very last one, or the start of `run`.
+#[test]
+fn a_later_failure_gives_them_back() {
+    need_devices!();
+    let hook = json!({ "createContainer": [{ "path": "/bin/false" }] });
+    for (verb, joins, change) in [
+        ("create", false, ("/process/args", json!(["/nonexistent"]))),
+        ("create", true, ("/process/args", json!(["/nonexistent"]))),
+        ("create", true, ("/hooks", hook.clone())),
+        ("create", false, ("/annotations", json!({ "run.oci.pidfd_receiver": "/nonexistent" }))),
+        ("run", true, ("/hooks", hook)),
+        ("run", false, ("/hooks", json!({ "startContainer": [{ "path": "/nonexistent" }] }))),
+    ] {
+        let mut bundle =
+            sleeper(json!({ "onggi0": { "name": "eth0" }, "onggi1": { "name": "net%d" } }));
+        bundle.set(change.0, change.1.clone());
+        let host = Net::host(&bundle);
+        let target = Net::new(&bundle, "pod");
+        if joins {
+            without_namespace(&mut bundle.config, "network");
+            bundle.push("/linux/namespaces", json!({ "type": "network", "path": target.path() }));
+        }
+        host.ip(&["link", "set", "onggi0", "address", "02:00:00:00:00:07"]).ok();
+        host.ip(&["addr", "add", "10.7.0.1/24", "dev", "onggi0"]).ok();
+        host.ip(&["link", "set", "onggi0", "up"]).ok();
+        let output = host.call(&bundle, verb);
+        assert_ne!(output.code, 0, "{change:?}: {output}");
+        assert!(!output.stderr.contains("bring back"), "{output}");
+        let text = host.ip(&["addr", "show", "dev", "onggi0"]).ok().to_owned();
+        for part in ["10.7.0.1/24", "02:00:00:00:00:07", ",UP"] {
+            assert!(text.contains(part), "{part} is gone after {output}: {text}");
+        }
+        assert!(host.has("onggi1"), "onggi1 is gone after {output}");
+        assert!(!target.has("eth0") && !target.has("net0"), "{output}");
+        bundle.assert_clean();
+    }
+}
+
+/// A `run` that stays does not keep the namespace: it ends with the container's processes.
+#[test]
+fn a_run_in_the_foreground_keeps_no_namespace() {
+    need_devices!();
+    let bundle = sleeper(json!({ "onggi0": {} }));
+    let host = Net::host(&bundle);
+    bundle.write();
+    let mut command = host.command(&bundle, "run");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut runtime = command.spawn().expect("run");
+    wait_until("the container", || {
+        let output = bundle.call(&["state", &bundle.id]);
+        output.code == 0 && output.stdout.contains("\"running\"")
+    });
+    let holds = |runtime: &std::process::Child| {
+        let fds = std::fs::read_dir(format!("/proc/{}/fd", runtime.id())).expect("descriptors");
+        let mut links = fds.flatten().filter_map(|fd| std::fs::read_link(fd.path()).ok());
+        links.any(|link| link.to_string_lossy().starts_with("net:"))
+    };
+    // Its program may run some moments before the runtime knows.
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while holds(&runtime) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let held = holds(&runtime);
+    bundle.kill("KILL");
+    let _ = runtime.wait();
+    assert!(!held, "the runtime keeps a network namespace open");
+    bundle.assert_clean();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use integration_tests::{Bundle, Output, differs, need_root, skip};
 use serde_json::{Value, json};
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -138,7 +139,7 @@ fn exec_has_the_containers_or_its_own() {
         "args": ["/runtimetest", "cat", "/proc/self/stat"], "cwd": "/", "user": {},
         "scheduler": { "policy": "SCHED_IDLE" },
     });
-    std::fs::write(&file, process.to_string()).expect("write");
+    fs::write(&file, process.to_string()).expect("write");
     let output = bundle.call(&["exec", "--process", &file.to_string_lossy(), &bundle.id]);
     assert_eq!(policy(&output), Some("5".into()));
     bundle.delete();
@@ -162,4 +163,67 @@ fn the_callers_cpus_are_not_the_containers() {
     let output = integration_tests::run(&mut command);
     assert_eq!(output.ok(), all);
     bundle.assert_clean();
+}
+
+/// The numbers of the first two processors that this process may use.
+fn two_cpus() -> Option<(u32, u32)> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?.trim();
+    let mut cpus = list.split(',').flat_map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        first.parse::<u32>().unwrap_or(0)..=last.parse::<u32>().unwrap_or(0)
+    });
+    Some((cpus.next()?, cpus.next()?))
+}
+
+#[test]
+fn cpu_affinity_of_exec() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "only newer ones have it");
+    let Some((first, second)) = two_cpus() else { skip!("one processor") };
+    let mut bundle = Bundle::new(&["sleep", "1000"]);
+    bundle.set("/process/execCPUAffinity", json!({ "initial": "", "final": format!("{second}") }));
+    bundle.up();
+    let list = |output: &str| output.trim_end().rsplit('\t').next().map(str::to_owned);
+    let fields = ["status", "Cpus_allowed_list"];
+    assert_eq!(list(bundle.exec(&fields).ok()), Some(second.to_string()));
+    // The first process is not meant.
+    let init = fs::read_to_string(format!("/proc/{}/status", bundle.pid())).expect("read");
+    let own = init.lines().find(|line| line.starts_with("Cpus_allowed_list"));
+    assert_ne!(own.and_then(list), Some(second.to_string()));
+
+    let file = bundle.dir().join("process.json");
+    for (affinity, want) in [
+        (json!({ "initial": format!("{first}") }), format!("{first}")),
+        (
+            json!({ "initial": format!("{second}"), "final": format!("{first}") }),
+            format!("{first}"),
+        ),
+        (json!({ "final": format!(" {first}, {second} ,") }), String::new()),
+    ] {
+        let process = json!({
+            "args": ["/runtimetest", "status", "Cpus_allowed_list"], "cwd": "/", "user": {},
+            "execCPUAffinity": affinity
+        });
+        fs::write(&file, process.to_string()).expect("write");
+        let path = file.to_string_lossy();
+        let output = bundle.call(&["--debug", "exec", "--process", &path, &bundle.id]);
+        if want.is_empty() {
+            assert!(list(output.ok()).is_some_and(|list| list.len() > 1), "{output}");
+            continue;
+        }
+        assert_eq!(list(output.ok()), Some(want), "{output}");
+        // Where it began shows in the log of its first step.
+        if let Some(initial) = affinity["initial"].as_str().and_then(|cpu| cpu.parse::<u32>().ok())
+        {
+            let mask = format!("affinity: {:#x}", 1_u64 << initial);
+            assert!(output.stderr.contains(&mask), "{output}");
+        }
+    }
+    // No processor that there is.
+    let process = json!({ "args": ["/x"], "cwd": "/", "execCPUAffinity": { "initial": "8191" } });
+    fs::write(&file, process.to_string()).expect("write");
+    let output = bundle.call(&["exec", "--process", &file.to_string_lossy(), &bundle.id]);
+    output.exits(255).fails_with(&["set initial CPU affinity", "invalid argument"]);
+    bundle.delete();
 }

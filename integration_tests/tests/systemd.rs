@@ -1,16 +1,16 @@
 //! Cgroups that systemd makes: the unit, its name, its place and its life. See also
 //! `systemd_limits.rs`. Without a running systemd all is skipped; `make test-hosts` has one.
 
+#[path = "systemd/away.rs"]
+mod away;
+
 use integration_tests::{
-    Bundle, Manager, Peer, default_slice, differs, need_root, need_systemd, peer, run, systemctl,
+    Bundle, Manager, Peer, default_slice, differs, need_systemd, others_scope, peer, systemctl,
     unit_cgroup, unit_name, unit_property, units, wait_until,
 };
 use serde_json::json;
 use std::fs;
-use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 /// A container with a unit of systemd.
 fn bundle(args: &[&str]) -> Bundle {
@@ -212,18 +212,6 @@ fn unit_goes_with_a_failed_create_and_with_an_ended_process() {
     stopped.assert_clean();
 }
 
-/// Starts a scope of the given name that is none of the runtime's.
-fn others_scope(unit: &str, options: &[&str]) -> std::process::Child {
-    let mut command = Command::new("systemd-run");
-    if !integration_tests::has_root() {
-        command.arg("--user");
-    }
-    command.args(["--scope", "--quiet", "--unit", unit]).args(options).args(["sleep", "100"]);
-    let child = command.spawn().expect("start systemd-run");
-    wait_until("the other scope", || unit_property(unit, "ActiveState") == "active");
-    child
-}
-
 #[test]
 fn a_failed_unit_of_the_same_name_is_no_obstacle() {
     need_systemd!();
@@ -268,52 +256,40 @@ fn exec_lands_in_the_unit() {
     bundle.delete();
 }
 
-/// The runtime where `socket` stands for both of systemd's, or where they are none.
-fn without_systemd(bundle: &Bundle, socket: Option<&Path>, words: &[&str]) -> Command {
-    let command = bundle.command(words);
-    let source = socket.unwrap_or(Path::new("/dev/null"));
-    let script = "mount --bind \"$0\" /run/systemd/private && mount --bind \"$0\" /run/dbus/system_bus_socket && exec \"$@\"";
-    let mut outer = Command::new("unshare");
-    outer.args(["--mount", "sh", "-c", script]).arg(source).arg(command.get_program());
-    outer.args(command.get_args()).current_dir(bundle.dir());
-    for (name, value) in command.get_envs() {
-        value.map(|value| outer.env(name, value));
-    }
-    outer
-}
-
-/// A socket that takes connections and is silent, as one of a systemd that hangs.
-fn silent_socket(bundle: &Bundle) -> (PathBuf, UnixListener) {
-    let path = bundle.dir().join("silent");
-    let listener = UnixListener::bind(&path).expect("bind");
-    (path, listener)
-}
-
-/// There may be a unit of that name by the time that nobody has created: it is not the container's.
+/// The container's cgroup is one below the unit's, with the same limits.
 #[test]
-fn a_unit_of_the_same_name_elsewhere_outlives_a_create_that_was_killed() {
+fn an_annotation_names_a_cgroup_below_the_unit() {
     need_systemd!();
-    need_root!();
-    differs!(Runc | Crun | Youki, "may stop it");
-    let bundle = bundle(&["sleep", "100"]);
-    bundle.write();
-    let (path, _silent) = silent_socket(&bundle);
-    let words = ["create", "--bundle", &bundle.path(), &bundle.id];
-    let mut create = without_systemd(&bundle, Some(&path), &words);
-    let mut create = create.stdin(Stdio::null()).spawn().expect("start create");
-    let state = bundle.state_root().join(&bundle.id).join("state.json");
-    let has_process = || fs::read_to_string(&state).is_ok_and(|text| text.contains("\"init\":{"));
-    wait_until("a first process", has_process);
-    let _ = create.kill();
-    let _ = create.wait();
-    let unit = unit_name("onggi", &bundle.id);
-    let mut other = others_scope(&unit, &["--slice", "elsewhere.slice"]);
-    bundle.call(&["delete", "--force", &bundle.id]).ok();
-    let alive = matches!(other.try_wait(), Ok(None));
-    let _ = other.kill();
-    let _ = other.wait();
-    assert!(alive, "the unit of somebody else was stopped");
-    bundle.assert_clean();
+    differs!(Runc | Youki, "it knows no such annotation");
+    for name in ["below", "two/deep"] {
+        let mut bundle = bundle(&["sleep", "100"]);
+        bundle.set("/annotations", json!({ "run.oci.systemd.subgroup": name }));
+        bundle.set("/linux/resources/pids", json!({ "limit": 77 }));
+        bundle.up();
+        let (unit, below) = (bundle.cgroup(), format!("{}/{name}", bundle.cgroup()));
+        assert_eq!(cgroup_of(&bundle.pid().to_string()), below);
+        let root = Path::new("/sys/fs/cgroup");
+        let v2 = root.join("cgroup.procs").exists();
+        let limit = |cgroup: &str| {
+            let dir = root.join(if v2 { "" } else { "pids" }).join(cgroup.trim_start_matches('/'));
+            fs::read_to_string(dir.join("pids.max")).unwrap_or_default()
+        };
+        assert_eq!((limit(&unit).trim(), limit(&below).trim()), ("77", "77"));
+        bundle.exec(&["true"]).ok();
+        bundle.call(&["update", "--pids-limit", "78", &bundle.id]).ok();
+        assert_eq!((limit(&unit).trim(), limit(&below).trim()), ("78", "78"));
+        bundle.call(&["pause", &bundle.id]).ok();
+        bundle.call(&["resume", &bundle.id]).ok();
+        bundle.delete();
+        assert_eq!(units(&bundle.id), [""; 0]);
+        assert!(!root.join(unit.trim_start_matches('/')).exists(), "{unit}");
+    }
+    // None, as without the annotation.
+    let mut bundle = bundle(&["sleep", "100"]);
+    bundle.set("/annotations", json!({ "run.oci.systemd.subgroup": "" }));
+    bundle.up();
+    assert_eq!(cgroup_of(&bundle.pid().to_string()), bundle.cgroup());
+    bundle.delete();
 }
 
 /// When its process has ended the unit goes, and the name is free.
@@ -335,93 +311,4 @@ fn who_has_the_name_of_a_stopped_container_is_left_alone() {
     assert!(alive, "the unit of somebody else was stopped");
     ended.call(&["delete", &ended.id]).ok();
     ended.assert_clean();
-}
-
-#[test]
-fn create_gives_a_silent_systemd_up() {
-    need_systemd!();
-    need_root!();
-    differs!(Runc | Crun | Youki, "wait longer");
-    let bundle = bundle(&["true"]);
-    bundle.write();
-    let (path, _silent) = silent_socket(&bundle);
-    let said = bundle.dir().join("said");
-    let file = fs::File::create(&said).expect("create a file");
-    let words = ["create", "--bundle", &bundle.path(), &bundle.id];
-    let mut create = without_systemd(&bundle, Some(&path), &words);
-    let mut create = create.stdin(Stdio::null()).stderr(file).spawn().expect("start create");
-    // 30 s for systemd, and a moment to take all back.
-    let deadline = Instant::now() + Duration::from_secs(45);
-    let status = loop {
-        match create.try_wait().expect("wait") {
-            None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(100)),
-            status => break status,
-        }
-    };
-    let _ = create.kill();
-    let _ = create.wait();
-    assert!(status.is_some_and(|status| !status.success()), "{status:?}");
-    let said = fs::read_to_string(said).expect("read");
-    let unit = unit_name("onggi", &bundle.id);
-    assert!(said.contains(&unit) && said.contains("did not answer in time"), "{said}");
-    bundle.assert_clean();
-}
-
-/// A systemd that hangs, or is just replaced by a newer one, must not hang the containers: what is
-/// there already is handled by files and signals alone.
-#[test]
-fn a_running_container_needs_no_word_of_systemd() {
-    need_systemd!();
-    need_root!();
-    let bundle = bundle(&["sleep", "100"]);
-    bundle.up();
-    let (path, silent) = silent_socket(&bundle);
-    silent.set_nonblocking(true).expect("set nonblocking");
-    let call = |words: &[&str]| run(&mut without_systemd(&bundle, Some(&path), words));
-    let id = bundle.id.as_str();
-    assert!(call(&["state", id]).ok().contains("\"running\""));
-    assert!(call(&["list"]).ok().contains(id));
-    assert_eq!(call(&["exec", id, "/runtimetest", "echo", "in"]).ok(), "in\n");
-    call(&["pause", id]).ok();
-    assert_eq!(bundle.status(), "paused");
-    call(&["resume", id]).ok();
-    assert!(call(&["ps", "--format", "json", id]).ok().contains(&bundle.pid().to_string()));
-    call(&["kill", id, "KILL"]).ok();
-    bundle.wait_status("stopped");
-    assert!(silent.accept().is_err(), "somebody called systemd");
-    bundle.delete();
-}
-
-#[test]
-fn create_without_systemd_names_the_unit_and_leaves_nothing() {
-    need_systemd!();
-    need_root!();
-    let bundle = bundle(&["true"]);
-    bundle.write();
-    let words = ["create", "--bundle", &bundle.path(), &bundle.id];
-    let output = run(&mut without_systemd(&bundle, None, &words));
-    let unit = unit_name("onggi", &bundle.id);
-    output.fails_with(&[if peer() == Peer::Crun { "" } else { &unit }]);
-    bundle.assert_clean();
-}
-
-/// `daemon-reexec` makes systemd hang up on everybody.
-#[test]
-fn systemd_may_be_started_anew_meanwhile() {
-    need_systemd!();
-    differs!(Crun | Youki, "fails when systemd hangs up");
-    need_root!();
-    let reexec = std::thread::spawn(|| {
-        for _ in 0..3 {
-            let _ = run(Command::new("systemctl").arg("daemon-reexec"));
-            std::thread::sleep(Duration::from_millis(700));
-        }
-    });
-    for _ in 0..8 {
-        let bundle = bundle(&["sleep", "100"]);
-        bundle.up();
-        bundle.delete();
-    }
-    reexec.join().expect("reexec");
-    wait_until("systemd to answer", || systemctl(&["show", "--property=Version"]).code == 0);
 }

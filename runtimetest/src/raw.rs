@@ -174,3 +174,10 @@ pub(crate) fn forget_syscalls(numbers: &[i64], old_setns: bool) -> Result<(), i3
     let ret = unsafe { libc::syscall(libc::SYS_seccomp, 1, 0, &raw const fprog) };
     if ret == 0 { Ok(()) } else { Err(io::Error::last_os_error().raw_os_error().unwrap_or(0)) }
 }
+
+/// Bytes of a page of memory: 4096, or more on some machines.
+pub(crate) fn page_size() -> u64 {
+    // SAFETY: sysconf(3) only gives a number.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(size).unwrap_or(4096)
+}

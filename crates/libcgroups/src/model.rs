@@ -36,13 +36,13 @@ pub struct Memory {
     pub limit: Option<i64>,
     /// Soft limit (v1), `memory.low` (v2).
     pub reservation: Option<i64>,
-    /// Memory and swap together, as v1 counts; on v2 the memory limit is taken off.
+    /// Memory and swap together, as v1 counts; on v2 the memory limit is taken off. -1 for no limit.
     pub swap: Option<i64>,
-    /// 0 to 100; v1 only.
+    /// How readily memory is swapped out, 0 to 100; v1 only.
     pub swappiness: Option<u64>,
-    /// v1 only.
+    /// Processes that get no memory wait in the place of being ended; v1 only.
     pub disable_oom_killer: Option<bool>,
-    /// v1 only.
+    /// Cgroups below count, too; v1 only, where all kernels of today do so.
     pub use_hierarchy: Option<bool>,
     /// Refuse a limit below the present use.
     pub check_before_update: bool,
@@ -55,9 +55,9 @@ pub struct Cpu {
     pub shares: Option<u64>,
     /// Microseconds in a period; -1 for no limit, 0 leaves it alone.
     pub quota: Option<i64>,
-    /// Microseconds.
+    /// Microseconds of quota that may be saved up for later periods.
     pub burst: Option<u64>,
-    /// Microseconds.
+    /// Microseconds, 1000 to 1000000; 0 leaves it alone.
     pub period: Option<u64>,
     /// Microseconds in a period; v1 only.
     pub realtime_runtime: Option<i64>,
@@ -79,9 +79,9 @@ pub struct Cpuset {
 /// blkio (v1) and io (v2) controllers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockIo {
-    /// 10 to 1000; 0 leaves it alone.
+    /// Relative weight, 10 to 1000; 0 leaves it alone.
     pub weight: Option<u16>,
-    /// 10 to 1000; v1 only.
+    /// That of the processes in the cgroup itself against the cgroups below, 10 to 1000; v1 only.
     pub leaf_weight: Option<u16>,
     /// Weights for single devices.
     pub weight_devices: Vec<WeightDevice>,
@@ -102,9 +102,9 @@ pub struct WeightDevice {
     pub major: i64,
     /// Device number.
     pub minor: i64,
-    /// 10 to 1000
+    /// As [`BlockIo::weight`].
     pub weight: Option<u16>,
-    /// 10 to 1000; v1 only.
+    /// As [`BlockIo::leaf_weight`].
     pub leaf_weight: Option<u16>,
 }
 
@@ -131,7 +131,7 @@ pub struct HugepageLimit {
 /// net_cls and net_prio (v1).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
-    /// `net_cls.classid`
+    /// `net_cls.classid`: major number of a tc(8) class in the high 16 bits, minor in the low.
     pub class_id: Option<u32>,
     /// `net_prio.ifpriomap`: (interface, priority)
     pub priorities: Vec<(String, u32)>,
@@ -140,9 +140,9 @@ pub struct Network {
 /// rdma limits of one device.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rdma {
-    /// HCA handles
+    /// How many HCA handles may be open.
     pub hca_handles: Option<u32>,
-    /// HCA objects
+    /// How many HCA objects may be made.
     pub hca_objects: Option<u32>,
 }
 

@@ -5,7 +5,7 @@ use crate::emit::{ARCH, Emitter, Label, NUMBER, Test};
 use crate::error::{Error, MAX_INSTRUCTIONS};
 use crate::profile::{Action, Arch, Flag, Profile};
 use crate::program::{
-    FLAG_LOG, FLAG_NEW_LISTENER, FLAG_SPEC_ALLOW, FLAG_WAIT_KILLABLE_RECV, Program,
+    FLAG_LOG, FLAG_NEW_LISTENER, FLAG_SPEC_ALLOW, FLAG_WAIT_KILLABLE_RECV, Insn, Program,
 };
 use crate::rules::{self, Checked, Collected, Listed, named};
 
@@ -49,11 +49,28 @@ pub fn compile(profile: &Profile, native: Arch) -> Result<Program, Error> {
         let instructions = instructions.len();
         return Err(Error::TooLong { instructions });
     }
-    Ok(Program { instructions, flags: flags(profile) })
+    let notifies = named(profile).any(|(_, rule)| rule.action == Action::Notify);
+    Ok(Program { instructions, flags: flags(profile, notifies) })
 }
 
-fn flags(profile: &Profile) -> u32 {
-    let notifies = named(profile).any(|(_, rule)| rule.action == Action::Notify);
+/// A program that is ready, with the flags of `profile`; its rules are not looked at.
+pub fn with_flags(instructions: Vec<Insn>, profile: &Profile) -> Program {
+    let flags = flags(profile, notifies(&instructions));
+    Program { instructions, flags }
+}
+
+/// Whether a program has an instruction that returns `SECCOMP_RET_USER_NOTIF`. One that computes its answer is not seen
+/// through.
+pub fn notifies(instructions: &[Insn]) -> bool {
+    /// `BPF_RET | BPF_K`
+    const RETURN: u16 = 0x06;
+    /// `SECCOMP_RET_ACTION_FULL`
+    const ACTION: u32 = 0xffff_0000;
+    let notify = value(Action::Notify);
+    instructions.iter().any(|insn| insn.code == RETURN && insn.k & ACTION == notify)
+}
+
+fn flags(profile: &Profile, notifies: bool) -> u32 {
     let listener = if notifies { FLAG_NEW_LISTENER } else { 0 };
     let flags = profile.flags.iter().map(|flag| match flag {
         Flag::Tsync => 0,

@@ -26,7 +26,7 @@ mod profile;
 mod program;
 mod rules;
 
-pub use compile::compile;
+pub use compile::{compile, notifies, with_flags};
 pub use error::{Error, MAX_INSTRUCTIONS};
 pub use names::*;
 pub use numbers::{is_syscall, syscall_number};

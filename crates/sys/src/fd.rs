@@ -89,6 +89,9 @@ pub fn inherit(fd: RawFd) -> nix::Result<()> {
 }
 
 /// Makes `fd` this process's descriptor number `target` (0, 1 or 2), open over execve(2).
+///
+/// # Errors
+/// Those of dup2(2).
 pub fn replace_standard(fd: BorrowedFd<'_>, target: RawFd) -> nix::Result<()> {
     debug_assert!((0..=2).contains(&target));
     // SAFETY: the standard descriptors belong to the process as a whole; nothing owns them.
@@ -97,6 +100,9 @@ pub fn replace_standard(fd: BorrowedFd<'_>, target: RawFd) -> nix::Result<()> {
 
 /// A new anonymous file (memfd_create(2)) called `name` that can be sealed, and executed if the host
 /// lets any such file be.
+///
+/// # Errors
+/// `EINVAL` when the name has a NUL or is longer than 249 bytes; those of memfd_create(2).
 pub fn sealable_memfd(name: &str) -> nix::Result<OwnedFd> {
     /// Since Linux 6.3; without it vm.memfd_noexec may take the right to execute away.
     const MFD_EXEC: libc::c_uint = 0x10;

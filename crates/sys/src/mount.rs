@@ -58,6 +58,9 @@ impl FsContext {
     }
 
     /// Starts a change of the file system that `mount` shows; see fspick(2).
+    ///
+    /// # Errors
+    /// `EPERM` without CAP_SYS_ADMIN over the file system; those of fspick(2).
     pub fn pick(mount: BorrowedFd<'_>) -> nix::Result<Self> {
         const FSPICK_CLOEXEC: c_uint = 1;
         const FSPICK_EMPTY_PATH: c_uint = 8;
@@ -95,16 +98,25 @@ impl FsContext {
     }
 
     /// Sets an option without a value.
+    ///
+    /// # Errors
+    /// `EINVAL` for an option that the file system does not know or that needs a value; see [`FsContext::complaint`].
     pub fn set_flag(&self, key: &str) -> nix::Result<()> {
         self.config(FSCONFIG_SET_FLAG, Some(key), None)
     }
 
     /// Sets an option with a value.
+    ///
+    /// # Errors
+    /// `EINVAL` for an option or a value that the file system does not take; see [`FsContext::complaint`].
     pub fn set_string(&self, key: &str, value: &str) -> nix::Result<()> {
         self.config(FSCONFIG_SET_STRING, Some(key), Some(value))
     }
 
-    /// Makes the file system and a mount of it, attached nowhere yet.
+    /// Makes the file system and a mount of it with `attributes` (`ATTR_*`), attached nowhere yet.
+    ///
+    /// # Errors
+    /// Those of the file system, and of fsmount(2); see [`FsContext::complaint`].
     pub fn mount(&self, attributes: u64) -> nix::Result<OwnedFd> {
         self.config(FSCONFIG_CMD_CREATE, None, None)?;
         // SAFETY: integers only; 1 is FSMOUNT_CLOEXEC.
@@ -114,6 +126,9 @@ impl FsContext {
     }
 
     /// Carries out a change begun with [`FsContext::pick`].
+    ///
+    /// # Errors
+    /// Those of the file system; see [`FsContext::complaint`].
     pub fn reconfigure(&self) -> nix::Result<()> {
         self.config(FSCONFIG_CMD_RECONFIGURE, None, None)
     }
@@ -364,6 +379,9 @@ pub fn mount_flags(fd: impl AsFd) -> nix::Result<u64> {
 }
 
 /// The kind of file system behind `fd` (`f_type` of statfs(2)).
+///
+/// # Errors
+/// Those of fstatfs(2).
 pub fn filesystem_magic(fd: impl AsFd) -> nix::Result<i64> {
     let stat = nix::sys::statfs::fstatfs(fd.as_fd())?;
     Ok(stat.filesystem_type().0 as i64)

@@ -10,52 +10,82 @@ fn prctl(option: c_int, a: c_ulong, b: c_ulong) -> nix::Result<c_int> {
 }
 
 /// Has `signal` sent to this process when its parent ends; 0 switches it off.
+///
+/// # Errors
+/// `EINVAL` when there is no such signal.
 pub fn set_parent_death_signal(signal: c_int) -> nix::Result<()> {
     prctl(libc::PR_SET_PDEATHSIG, c_ulong::from(signal.cast_unsigned()), 0).map(drop)
 }
 
 /// Whether /proc/PID of this process is open to others of its user, and core dumps are made.
+///
+/// # Errors
+/// Those of prctl(2); none is known for these two values.
 pub fn set_dumpable(on: bool) -> nix::Result<()> {
     prctl(libc::PR_SET_DUMPABLE, c_ulong::from(on), 0).map(drop)
 }
 
 /// Sets no_new_privs; it cannot be taken back.
+///
+/// # Errors
+/// Those of prctl(2); none is known since Linux 5.3.
 pub fn set_no_new_privileges() -> nix::Result<()> {
     prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
 }
 
 /// Orphaned descendants become children of this process.
+///
+/// # Errors
+/// Those of prctl(2); none is known since Linux 5.3.
 pub fn set_child_subreaper() -> nix::Result<()> {
     prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0).map(drop)
 }
 
 /// Whether the next change of user ids keeps the permitted capabilities.
+///
+/// # Errors
+/// `EPERM` where `SECBIT_KEEP_CAPS_LOCKED` is set.
 pub fn set_keep_capabilities(on: bool) -> nix::Result<()> {
     prctl(libc::PR_SET_KEEPCAPS, c_ulong::from(on), 0).map(drop)
 }
 
-/// Whether `capability` is in the bounding set; `EINVAL` for one that the kernel does not know.
+/// Whether `capability` (its number, 0 to 63) is in the bounding set.
+///
+/// # Errors
+/// `EINVAL` for one that the kernel does not know.
 pub fn bounding_contains(capability: u8) -> nix::Result<bool> {
     prctl(libc::PR_CAPBSET_READ, c_ulong::from(capability), 0).map(|present| present == 1)
 }
 
-/// Takes `capability` from the bounding set.
+/// Takes `capability` (its number) from the bounding set.
+///
+/// # Errors
+/// `EPERM` without CAP_SETPCAP; `EINVAL` for one that the kernel does not know.
 pub fn drop_bounding(capability: u8) -> nix::Result<()> {
     prctl(libc::PR_CAPBSET_DROP, c_ulong::from(capability), 0).map(drop)
 }
 
 /// Empties the ambient set.
+///
+/// # Errors
+/// Those of prctl(2); none is known since Linux 5.3.
 pub fn clear_ambient() -> nix::Result<()> {
     prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as c_ulong, 0).map(drop)
 }
 
-/// Adds `capability` to the ambient set.
+/// Adds `capability` (its number) to the ambient set.
+///
+/// # Errors
+/// `EPERM` when it is not both permitted and inheritable; `EINVAL` for one that the kernel does not know.
 pub fn raise_ambient(capability: u8) -> nix::Result<()> {
     prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as c_ulong, c_ulong::from(capability))
         .map(drop)
 }
 
-/// Sets the execution domain; see personality(2).
+/// Sets the execution domain, `PER_*` with flags; see personality(2).
+///
+/// # Errors
+/// `EINVAL` when the kernel cannot change it.
 pub fn personality(persona: u64) -> nix::Result<()> {
     // SAFETY: takes an integer.
     Errno::result(unsafe { libc::syscall(libc::SYS_personality, persona) }).map(drop)
@@ -100,6 +130,9 @@ pub fn join_session_keyring(name: &str) -> nix::Result<()> {
 /// Puts every signal back to its default action, also those that Rust (SIGPIPE) or this process's
 /// caller ignores, and takes all out of the mask, so that the user's program starts as if no
 /// runtime had been there.
+///
+/// # Errors
+/// Those of sigprocmask(2); signals that cannot be changed are passed over.
 pub fn reset_signals() -> nix::Result<()> {
     use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
     /// Size of the kernel's signal set, and the last signal in it.
@@ -143,6 +176,9 @@ pub fn end_on_signals() -> nix::Result<()> {
 
 /// Has the kernel keep ended children for wait(2), whatever this process's caller chose: with
 /// SIGCHLD ignored it would not.
+///
+/// # Errors
+/// Those of sigaction(2).
 pub fn keep_children() -> nix::Result<()> {
     use nix::sys::signal::{SigHandler, Signal, signal};
     // SAFETY: the default action runs no code of ours.
@@ -150,6 +186,9 @@ pub fn keep_children() -> nix::Result<()> {
 }
 
 /// Sets the NIS domain name of the UTS namespace; see setdomainname(2).
+///
+/// # Errors
+/// `EINVAL` for more than 64 bytes; `EPERM` without CAP_SYS_ADMIN in the user namespace of the UTS namespace.
 pub fn set_domain_name(name: &str) -> nix::Result<()> {
     // SAFETY: pointer and length describe `name`, which outlives the call.
     let ret = unsafe { libc::syscall(libc::SYS_setdomainname, name.as_ptr(), name.len()) };

@@ -155,7 +155,8 @@ fn data(option: &str, kind: &str, found: &Mount, name: &str, report: &mut Report
     match (kind, key) {
         ("tmpfs", "size") if value.ends_with('%') => {}
         ("tmpfs", "size") => {
-            let kib = bytes(value).div_ceil(4096) * 4;
+            let page = crate::raw::page_size();
+            let kib = bytes(value).div_ceil(page) * (page / 1024);
             report.test(&name, found.has(&format!("size={kib}k")), || {
                 format!("expected {kib}k, found {:?}", found.super_options)
             });

@@ -131,8 +131,10 @@ pub(super) fn peek_others(args: &[&str]) -> i32 {
             if pid == 1 || fs::read_link(entry.path().join("root")).is_err() {
                 continue;
             }
-            let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-            println!("peeked {}", name.trim());
+            // Not `comm`, which execve(2) changes a moment after it has let others look.
+            let program = fs::read_link(entry.path().join("exe")).unwrap_or_default();
+            let name = program.file_name().unwrap_or_default().to_string_lossy();
+            println!("peeked {name}");
         }
     }
     0

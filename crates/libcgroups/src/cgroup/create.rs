@@ -9,9 +9,12 @@ use super::{Cgroup, Dir, freezer, procs, steps_down};
 use crate::error::{Error, Result};
 use crate::files;
 
+/// How often the parents of a cgroup are made, where others take them away.
+const PARENT_TRIES: u32 = 10;
+
 /// Directories made so far, to be taken away again when a later one fails.
 #[derive(Default)]
-struct Made(Vec<PathBuf>);
+pub(super) struct Made(pub(super) Vec<PathBuf>);
 
 impl Made {
     /// Whether the directory is new.
@@ -24,6 +27,21 @@ impl Made {
             Err(Errno::EEXIST) => Ok(false),
             Err(errno) => Err(errno),
         }
+    }
+
+    /// Makes the directory and those above it.
+    fn mkdir_all(&mut self, dir: &Dir) -> Result<()> {
+        let steps = steps_down(&dir.mount_point, &dir.path);
+        for attempt in 1.. {
+            let failed = steps.iter().find_map(|step| Some((step, self.mkdir(step).err()?)));
+            match failed {
+                None => return Ok(()),
+                // Somebody has taken a parent away that was theirs, and nobody's else until now.
+                Some((_, Errno::ENOENT)) if attempt < PARENT_TRIES => {}
+                Some((step, errno)) => return Err(Error::os("create cgroup", step, errno)),
+            }
+        }
+        Ok(())
     }
 
     fn undo_to(&mut self, mark: usize) {
@@ -104,32 +122,29 @@ fn frozen_with(parent: Option<&Path>) -> Error {
 
 fn create_dir(dir: &Dir, made: &mut Made) -> Result<()> {
     let leaf = dir.dir();
-    let failed = |path: &Path, errno| Error::os("create cgroup", path, errno);
     // Most often the parents are there: one call instead of one a level.
     match made.mkdir(&leaf) {
         Ok(true) => {}
         Ok(false) => check_vacant(dir)?,
-        Err(Errno::ENOENT) => {
-            for step in steps_down(&dir.mount_point, &dir.path) {
-                made.mkdir(&step).map_err(|errno| failed(&step, errno))?;
-            }
-        }
-        Err(errno) => return Err(failed(&leaf, errno)),
+        Err(Errno::ENOENT) => made.mkdir_all(dir)?,
+        Err(errno) => return Err(Error::os("create cgroup", leaf, errno)),
     }
     finish_dir(dir, &leaf)
 }
 
 /// Makes what systemd has left out; directories that are there are its own, or were just made beside it.
-pub(super) fn take_over(dir: &Dir) -> Result<()> {
-    let mut made = Made::default();
-    for step in steps_down(&dir.mount_point, &dir.path) {
-        made.mkdir(&step).map_err(|errno| Error::os("create cgroup", &step, errno))?;
-    }
+pub(super) fn take_over(dir: &Dir, made: &mut Made) -> Result<()> {
+    made.mkdir_all(dir)?;
     finish_dir(dir, &dir.dir())
 }
 
+/// The same without controllers: a v2 cgroup with processes in it would have those below be threaded.
+pub(super) fn make_missing(dir: &Dir, made: &mut Made) -> Result<()> {
+    made.mkdir_all(dir)
+}
+
 /// What a new directory needs before it can be used.
-fn finish_dir(dir: &Dir, leaf: &Path) -> Result<()> {
+pub(super) fn finish_dir(dir: &Dir, leaf: &Path) -> Result<()> {
     if dir.controllers.is_empty() {
         enable_controllers(dir, leaf)
     } else if dir.has("cpuset") {

@@ -16,23 +16,22 @@ const LONGEST_WAIT: Duration = Duration::from_millis(64);
 
 impl Cgroup {
     /// Removes the cgroup's own directories and those below them, in every hierarchy; parents stay. If systemd made
-    /// the cgroup, it stops the unit first. What is not there is no error. It kills nobody: with processes inside it
-    /// waits up to a second in all for them to leave, on v2 no longer than they take.
+    /// the cgroup, it stops the unit first; when systemd does not answer within 3 s, the directory that it watches is
+    /// left to it. What is not there is no error. It kills nobody: with processes inside it waits up to a second in all
+    /// for them to leave, on v2 no longer than they take.
     ///
     /// # Errors
     /// The first directory that stayed, with `EBUSY` when there are still processes in it. A unit with processes in it
     /// stays as it is.
     pub fn remove(&self) -> Result<()> {
+        let left = self.stop_unit(DEADLINE)?;
         let deadline = Instant::now() + DEADLINE;
-        self.stop_unit(deadline)?;
-        // systemd has had its own time.
-        let deadline = if self.unit().is_some() { Instant::now() + DEADLINE } else { deadline };
         let mut first_error = None;
-        for dir in self.dirs() {
+        for dir in self.dirs().filter(|dir| left != Some(*dir)) {
             // What came from a file on disk is checked before anything is removed by it.
             let result = match clean(&dir.path) {
                 Ok(path) if !path.is_empty() => {
-                    remove_tree(&dir.dir(), dir.controllers.is_empty(), deadline)
+                    remove_tree(&self.top(dir).dir(), dir.controllers.is_empty(), deadline)
                 }
                 Ok(_) => Err(Error::message("remove cgroup: it is the root of the hierarchy")),
                 Err(e) => Err(e),
@@ -44,7 +43,7 @@ impl Cgroup {
         first_error.map_or(Ok(()), Err)
     }
 
-    /// Takes back what [`Cgroup::create`] made: as [`Cgroup::remove`], and with it the parents that did not exist
+    /// Takes back what [`Cgroup::create`] or [`Cgroup::start_unit`] made: as [`Cgroup::remove`], and with it the parents that did not exist
     /// before, unless somebody else is in them by now.
     ///
     /// # Errors

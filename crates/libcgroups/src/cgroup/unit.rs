@@ -1,18 +1,19 @@
 //! Cgroups whose directories systemd makes.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
-use super::create::take_over;
+use super::create::{Made, finish_dir, make_missing, take_over};
 use super::remove::wait_vacant;
-use super::{Cgroup, Dir, Driver};
+use super::{Cgroup, Dir, Driver, clean};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::layout::{Hierarchy, Layout, Mode};
 use crate::model::Resources;
-use crate::systemd::{Properties, Unit, rounded_quota};
+use crate::systemd::{Properties, Running, Unit, rounded_quota};
 
 /// There on hosts that systemd has started, see sd_booted(3).
 const BOOTED: &str = "/run/systemd/system";
@@ -64,14 +65,40 @@ impl Cgroup {
         }
     }
 
+    /// The cgroup at `path` below the unit instead, which is the container's then; nothing changes without a unit. systemd
+    /// knows of the unit alone, and has the limits there; the files have them in both.
+    ///
+    /// # Errors
+    /// For a path with `..` or a newline.
+    pub fn below_unit(mut self, path: &str) -> Result<Self> {
+        if self.unit().is_some() {
+            let below = clean(path)?;
+            self.v1.iter_mut().chain(&mut self.v2).for_each(|dir| dir.path.push_str(&below));
+        }
+        Ok(self)
+    }
+
+    /// The uppermost directory that is the container's alone: the unit's, where systemd makes it.
+    pub(super) fn top<'a>(&self, dir: &'a Dir) -> Cow<'a, Dir> {
+        let Some(unit) = self.unit() else { return Cow::Borrowed(dir) };
+        let names: Vec<&str> = dir.path.split('/').collect();
+        match names.iter().position(|name| *name == unit.name()) {
+            Some(last) if last + 1 < names.len() => {
+                let path = names.get(..=last).unwrap_or_default().join("/");
+                Cow::Owned(Dir { path, ..dir.clone() })
+            }
+            _ => Cow::Borrowed(dir),
+        }
+    }
+
     /// Has systemd make the cgroup with process `pid` in it, and makes and joins the hierarchies that systemd does not
     /// care for. Takes at most 30 s. Write the limits with [`Cgroup::apply`] too. Without a unit nothing happens.
     ///
     /// # Errors
     /// [`Error::UnitExists`]: nothing was made, and what there is belongs to somebody else. After any other error there
-    /// may be directories left, see [`Cgroup::remove`].
+    /// may be directories left, see [`Cgroup::undo`].
     pub fn start_unit(
-        &self,
+        &mut self,
         pid: i32,
         id: &str,
         properties: &Properties,
@@ -107,8 +134,19 @@ impl Cgroup {
                 dir.in_hierarchy()
             )));
         }
-        self.dirs().try_for_each(take_over)?;
-        if v2 { Ok(()) } else { self.join(pid, false) }
+        let below = self.dirs().any(|dir| self.top(dir).path != dir.path);
+        // A v2 cgroup hands out controllers only once there is nobody in it any more.
+        let make = if v2 && below { make_missing } else { take_over };
+        let mut made = Made::default();
+        let taken = self.dirs().try_for_each(|dir| make(dir, &mut made));
+        // For `undo`: a later step may fail, too.
+        self.made = made.0;
+        taken?;
+        if v2 && !below {
+            return Ok(());
+        }
+        self.join(pid, false)?;
+        if v2 { self.dirs().try_for_each(|dir| finish_dir(dir, &dir.dir())) } else { Ok(()) }
     }
 
     /// The directory by which systemd knows the unit's processes.
@@ -117,53 +155,61 @@ impl Cgroup {
     }
 
     /// Stops the unit, once nobody is in it: the container is gone then, and who lives in a unit of this name may be
-    /// somebody else. Without its directory there is none, or not in this place.
+    /// somebody else. Without its directory there is none, or not in this place. Gives the directory that must be left
+    /// to a systemd that hangs.
     ///
     /// # Errors
-    /// `EBUSY` when there are still processes at `deadline`. That systemd could not be asked is none.
-    pub(super) fn stop_unit(&self, deadline: Instant) -> Result<()> {
-        let (Some(unit), Some(dir)) = (self.unit(), self.systemds_own()) else { return Ok(()) };
-        let (path, v2) = (dir.dir(), dir.controllers.is_empty());
+    /// `EBUSY` when there are still processes after `patience`. That systemd could not be asked is none.
+    pub(super) fn stop_unit(&self, patience: Duration) -> Result<Option<&Dir>> {
+        let (Some(unit), Some(dir)) = (self.unit(), self.systemds_own()) else { return Ok(None) };
+        let (path, v2) = (self.top(dir).dir(), dir.controllers.is_empty());
         if !path.exists() {
             unit.forget();
-            return Ok(());
+            return Ok(None);
         }
-        if !wait_vacant(&path, v2, deadline)? {
+        // Asked before: what has nobody in it is this one, and not one that gets its name now.
+        let running = unit.running();
+        if !wait_vacant(&path, v2, Instant::now() + patience)? {
             return Err(Error::os("stop systemd unit of cgroup", path, Errno::EBUSY));
         }
-        // With the directories gone there is no unit, whether or not systemd could be asked.
-        let _ = unit.stop();
-        Ok(())
+        let stopped = running.and_then(|running| running.map_or(Ok(()), Running::stop));
+        Ok(stopped.is_err().then_some(dir))
     }
 
-    /// The hierarchy in which systemd itself has put process `pid` elsewhere, and where that is.
-    fn misplaced(&self, pid: i32) -> Result<Option<(&Dir, String)>> {
-        let Some(dir) = self.systemds_own() else { return Ok(None) };
+    /// The unit in the hierarchy in which systemd itself has put process `pid` elsewhere, and where that is.
+    fn misplaced(&self, pid: i32) -> Result<Option<(Cow<'_, Dir>, String)>> {
+        let Some(dir) = self.systemds_own().map(|dir| self.top(dir)) else { return Ok(None) };
         let text = files::read_path(Path::new(&format!("/proc/{pid}/cgroup")))?;
         let hierarchy = if dir.controllers.is_empty() { "" } else { SYSTEMDS };
         let found = cgroup_in(&text, hierarchy).unwrap_or("/");
         Ok((found != dir.in_hierarchy()).then(|| (dir, found.to_owned())))
     }
 
-    /// Sets limits and device rules of a cgroup in use, and tells systemd of them where it made the cgroup. What systemd
-    /// refuses is an error after the files have changed.
-    pub(crate) fn change(&self, resources: &Resources) -> Result<()> {
+    /// Sets limits and device rules of a cgroup in use, and tells systemd of them where it made the cgroup; `told` says
+    /// whether it was. What systemd refuses is an error after the files have changed.
+    pub(crate) fn change(&self, resources: &Resources, told: &mut bool) -> Result<()> {
         let Some(unit) = self.unit() else { return self.write(resources) };
         let v2 = self.mode == Mode::V2;
+        let limits = Resources { devices: Vec::new(), ..resources.clone() };
+        // The kernel first: what it refuses, systemd never hears of.
         if v2 || resources.devices.is_empty() {
             self.write(resources)?;
             unit.set(resources, v2)?;
+            *told = true;
             // systemd writes some with its own idea of what was not said, such as a period without a quota.
-            let limits = Resources { devices: Vec::new(), ..resources.clone() };
             return self.write(&limits);
         }
+        self.write(&limits)?;
         // On v1 it empties the list of devices before it writes it anew, and not all rules can be told it: nobody is to
         // run meanwhile, and ours come last.
         let hold = !self.is_frozen()?;
         if hold {
             self.freeze()?;
         }
-        let done = unit.set(resources, v2).and_then(|()| self.write(resources));
+        let done = unit.set(resources, v2).and_then(|()| {
+            *told = true;
+            self.write(resources)
+        });
         if hold {
             self.thaw()?;
         }

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 pub use blkio::io_weight_from_blkio;
 pub use cpu::weight_from_shares;
 pub use memory::swap_max_from_v1;
+pub use restore::Change;
 
 use crate::cgroup::Cgroup;
 use crate::devices;

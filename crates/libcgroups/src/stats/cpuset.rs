@@ -6,7 +6,7 @@ use super::reader::{Place, Reader};
 use super::{is_default, parse};
 use crate::error::Result;
 
-/// cpuset controller (v1), cpuset(7).
+/// cpuset controller (v1), cpuset(7). Flags are 0 or 1.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct CpusetStats {
     /// Processors that may be used.
@@ -17,21 +17,21 @@ pub struct CpusetStats {
     /// Memory nodes that may be used.
     #[serde(skip_serializing_if = "is_default")]
     pub mems: Vec<u16>,
-    /// Flag
+    /// Flag: memory of the kernel, too, comes from these nodes.
     pub mem_hardwall: u64,
-    /// Flag
+    /// Flag: as `cpu_exclusive`, of the nodes.
     pub mem_exclusive: u64,
-    /// Flag
+    /// Flag: pages go along when the nodes change.
     pub memory_migrate: u64,
-    /// Flag
+    /// Flag: pages of files are spread over the nodes.
     pub memory_spread_page: u64,
-    /// Flag
+    /// Flag: inodes and directory entries are spread over the nodes.
     pub memory_spread_slab: u64,
     /// Attempts to free memory, a thousand times their rate per second.
     pub memory_pressure: u64,
-    /// Flag
+    /// Flag: the kernel balances the load of these processors.
     pub sched_load_balance: u64,
-    /// -1 to 5
+    /// How far the scheduler looks for an idle processor, 0 to 5; -1 for the default of the system.
     pub sched_relax_domain_level: i64,
 }
 

@@ -12,7 +12,7 @@ pub struct PidsStats {
     /// Threads; processes in a v2 cgroup without the controller.
     #[serde(skip_serializing_if = "is_default")]
     pub current: u64,
-    /// 0 for none.
+    /// The most there may be; 0 for no limit.
     #[serde(skip_serializing_if = "is_default")]
     pub limit: u64,
 }

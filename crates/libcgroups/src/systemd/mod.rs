@@ -3,7 +3,7 @@
 //! ```text
 //! create ──▶ StartTransientUnit(scope, limits, first process) ──▶ JobRemoved ──▶ the files, written as always
 //! update ──▶ SetUnitProperties(limits)                        ──▶ the files
-//! delete ──▶ nobody is in it ──▶ StopUnit    ──▶ JobRemoved ──▶ what directories are left
+//! delete ──▶ InvocationID ──▶ nobody is in it ──▶ Stop        ──▶ JobRemoved ──▶ what directories are left
 //! ```
 //!
 //! That is all that systemd is told. `exec`, `kill`, `state`, `pause`, `ps` and `events` know the directories and ask
@@ -33,11 +33,13 @@ use crate::model::Resources;
 
 /// How long systemd may take for one job, as for its own clients.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The same for the end of a unit that nobody is in: that of the cgroup is its end, too, whether or not systemd was told.
+/// containerd gives `delete --force` 5 s when it cleans up.
+const STOP_PATIENCE: Duration = Duration::from_secs(3);
 /// How long is waited for systemd where nothing depends on its answer.
 const SHORT_PATIENCE: Duration = Duration::from_secs(1);
 
 const UNIT_EXISTS: &str = "org.freedesktop.systemd1.UnitExists";
-const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 
 /// Properties that older versions do not know, or know with fewer values: systemd need not be told of these, as their
 /// effect is in the cgroup's files (limits) or a matter of tidiness.
@@ -134,6 +136,8 @@ impl Unit {
     }
 
     fn defaults(&self, pid: i32, id: &str, v2: bool) -> Vec<Property> {
+        // Nobody but us waits for this process: until then the number is its own, so a pidfd would say no more. It
+        // would take another greeting, and a systemd that knows `PIDFDs`.
         let pids = vec![Value::Uint32(pid.unsigned_abs())];
         let io = if v2 { "IOAccounting" } else { "BlockIOAccounting" };
         let list = [
@@ -221,42 +225,35 @@ impl Unit {
         }
     }
 
-    /// Stops the unit, which ends all its processes, and waits until it is gone. That there is none is fine.
+    /// The unit that runs under this name now, to be stopped once nobody is in it; `None` when there is none, or no
+    /// systemd.
     ///
     /// # Errors
-    /// When systemd cannot be reached, or does not stop it in time.
-    pub(crate) fn stop(&self) -> Result<()> {
-        let mut connection = self.open("stop", PATIENCE)?;
-        self.stop_by(&mut connection).map_err(|failure| self.failed("stop", &failure))
+    /// [`Hangs`]
+    pub(crate) fn running(&self) -> std::result::Result<Option<Running>, Hangs> {
+        self.running_within(STOP_PATIENCE)
     }
 
-    fn stop_by(&self, connection: &mut Connection) -> std::result::Result<(), Failure> {
-        let name = Value::text(&self.name);
-        match connection.manager("StopUnit", &[name.clone(), Value::text("replace")]) {
-            Ok(answer) => {
-                let job = answer.into_iter().next().unwrap_or_default();
-                connection.wait_job(&job)?;
-            }
-            Err(Failure::Refused { name, .. }) if name == NO_SUCH_UNIT => return Ok(()),
-            Err(failure) => return Err(failure),
+    fn running_within(&self, patience: Duration) -> std::result::Result<Option<Running>, Hangs> {
+        let found = Connection::open(self.instance(), patience).and_then(|mut connection| {
+            let invocation = connection.invocation(&self.name)?;
+            Ok(invocation.map(|invocation| Running { connection, invocation }))
+        });
+        match found {
+            Ok(found) => Ok(found),
+            Err(Failure::Late(_)) => Err(Hangs),
+            Err(_) => Ok(None),
         }
-        // Where it is kept because it has failed; most often it is gone by now.
-        let _ = connection.manager("ResetFailedUnit", &[name]);
-        Ok(())
     }
 
     /// Has systemd forget the unit where it is kept because it has failed, or because it was not seen that its cgroup
     /// has gone. One with processes is not touched: it is somebody else's. That systemd could not be asked is no error.
     pub(crate) fn forget(&self) {
-        let Ok(mut connection) = Connection::open(self.instance(), SHORT_PATIENCE) else { return };
-        let name = [Value::text(&self.name)];
         // Most often it is gone by now, and this is all.
-        if connection.manager("ResetFailedUnit", &name).is_err() {
-            return;
-        }
-        let nobody = |answer: Vec<String>| answer.first().is_some_and(|bytes| bytes == "0");
-        if connection.manager("GetUnitProcesses", &name).is_ok_and(nobody) {
-            let _ = self.stop_by(&mut connection);
+        let Ok(Some(mut running)) = self.running_within(SHORT_PATIENCE) else { return };
+        let answer = running.connection.manager("GetUnitProcesses", &[Value::text(&self.name)]);
+        if answer.is_ok_and(|answer| answer.first().is_some_and(|bytes| bytes == "0")) {
+            let _ = running.stop();
         }
     }
 
@@ -285,10 +282,44 @@ impl Unit {
         let reason = match failure {
             Failure::Refused { text, .. } if !text.is_empty() => first_lower(text),
             Failure::Refused { name, .. } => name.clone(),
-            Failure::Unreachable(text) => text.clone(),
+            Failure::Unreachable(text) | Failure::Late(text) => text.clone(),
         };
         let whose = if self.user { "user " } else { "" };
         Error::Systemd(format!("{op} systemd {whose}unit {:?}: {reason}", self.name))
+    }
+}
+
+/// systemd is there and does not answer. It sees later that nobody is in a unit, as long as the directory by which it
+/// knows of that is left to it; otherwise it has the unit, and its name, for good.
+#[derive(Debug)]
+pub(crate) struct Hangs;
+
+/// A unit that was started, told from a later one of the same name.
+#[derive(Debug)]
+pub(crate) struct Running {
+    connection: Connection,
+    invocation: String,
+}
+
+impl Running {
+    /// Stops it, which ends all its processes, and waits until it is gone. One that has ended meanwhile is not there any
+    /// more, whoever has its name.
+    ///
+    /// # Errors
+    /// [`Hangs`]
+    pub(crate) fn stop(mut self) -> std::result::Result<(), Hangs> {
+        match self.try_stop() {
+            Err(Failure::Late(_)) => Err(Hangs),
+            _ => Ok(()),
+        }
+    }
+
+    fn try_stop(&mut self) -> std::result::Result<(), Failure> {
+        let Self { connection, invocation } = self;
+        let answer = connection.call_invocation(invocation, "Stop", &[Value::text("replace")])?;
+        connection.wait_job(&answer.into_iter().next().unwrap_or_default())?;
+        // Where it is kept because it has failed; most often it is gone by now.
+        connection.call_invocation(invocation, "ResetFailed", &[]).map(drop)
     }
 }
 

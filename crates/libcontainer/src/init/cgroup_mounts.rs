@@ -10,7 +10,7 @@ use super::attach::{
     Change, attach_with, check_place, make_readonly, new_filesystem, propagation_change,
     push_attributes,
 };
-use super::label;
+use super::label::{self, MountLabel};
 use crate::error::{Error, Result};
 use crate::plan::{FilesystemOptions, Mount};
 
@@ -21,7 +21,7 @@ pub(super) struct CgroupMount<'a> {
     /// Whether the container has a cgroup namespace of its own.
     pub(super) own_namespace: bool,
     /// SELinux label of the directory of v1 hierarchies.
-    pub(super) label: Option<&'a str>,
+    pub(super) label: Option<MountLabel<'a>>,
 }
 
 impl CgroupMount<'_> {

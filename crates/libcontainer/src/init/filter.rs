@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::error::{Error, Result};
+use crate::plan::Plan;
 use crate::sync::ChildEnd;
 
 /// `SECCOMP_FILTER_FLAG_NEW_LISTENER`
@@ -18,17 +19,21 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// Compiles a profile for this machine.
+    /// The filter of a plan for this machine: the ready one, or that of the profile; `None` without either.
     ///
     /// # Errors
     /// Those of [`seccomp::compile`], with the place in config.json.
-    pub(crate) fn compile(profile: &seccomp::Profile) -> Result<Self> {
-        let program = seccomp::compile(profile, seccomp::Arch::native()).map_err(|error| {
-            let pointer = format!("/linux/seccomp{}", error.place());
-            Error::config(pointer, error.to_string())
-        })?;
+    pub(crate) fn of_plan(plan: &Plan) -> Result<Option<Self>> {
+        let Some(profile) = &plan.seccomp else { return Ok(None) };
+        let program = match &plan.seccomp_program {
+            Some(given) => seccomp::with_flags(given.clone(), profile),
+            None => seccomp::compile(profile, seccomp::Arch::native()).map_err(|error| {
+                let pointer = format!("/linux/seccomp{}", error.place());
+                Error::config(pointer, error.to_string())
+            })?,
+        };
         crate::debug(|| format!("seccomp filter flags: {}", program.flags));
-        Ok(Self { program: program.to_bytes(), flags: program.flags })
+        Ok(Some(Self { program: program.to_bytes(), flags: program.flags }))
     }
 
     /// Whether it asks somebody outside; then there is a descriptor to hand over.

@@ -11,6 +11,7 @@ use nix::sys::stat::{Mode, SFlag, fstat};
 use sys::{Proc, Root};
 
 use super::join::{JoinTarget, enter_all};
+use super::label::MountLabel;
 use super::mounts::{LateReadonly, Made, Mounter, Peers};
 use super::{begin, credentials};
 use crate::error::{Error, Result};
@@ -36,7 +37,7 @@ pub(crate) struct LivePlace<'a> {
     /// Whether it has a user namespace of its own.
     pub(crate) user_namespace: bool,
     /// SELinux label of new file systems.
-    pub(crate) label: Option<&'a str>,
+    pub(crate) label: Option<MountLabel<'a>>,
 }
 
 /// Goes into the container, does `task` and ends.

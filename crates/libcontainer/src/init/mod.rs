@@ -32,7 +32,7 @@ use sys::{Proc, Root};
 
 use crate::error::{Error, Result};
 use crate::hooks::{self, Surroundings};
-use crate::plan::{CpuAffinity, Namespace, Plan};
+use crate::plan::{CpuAffinity, Namespace, Plan, Process};
 use crate::state::{State, Status};
 use crate::sync::ChildEnd;
 
@@ -40,6 +40,7 @@ pub(crate) use credentials::Setting;
 pub(crate) use exec::Executable;
 pub(crate) use filter::Filter;
 pub(crate) use join::{ExecContext, JoinTarget, enter_all, run as run_exec};
+pub(crate) use label::MountLabel;
 pub(crate) use live::{
     LivePlace, VisitContext, add as add_mounts, remove as remove_mounts, run as run_visit,
 };
@@ -125,28 +126,16 @@ fn set_up(
     gate: &StartGate,
 ) -> Result<Option<Executable>> {
     let plan = context.plan;
-    let namespaces = &plan.namespaces;
     begin(channel, &context.join_files, context.options.wait_first)?;
     let peers = prepared::peer_sources(plan)?;
     let root = rootfs::attach(plan, &context.prepared)?;
-    if namespaces.user != Namespace::Inherit {
-        let keep_groups = plan.process.as_ref().is_some_and(|process| process.keep_groups);
-        credentials::become_namespace_root(keep_groups)?;
-    }
-    if namespaces.cgroup == Namespace::New {
-        system::unshare_cgroup()?;
-    }
-    let label = plan.process.as_ref().and_then(|process| process.selinux_label.as_deref());
-    session(context.options.new_keyring, &context.state.id, label)?;
-    if namespaces.network == Namespace::New {
-        sys::net::bring_up_loopback().map_err(|errno| Error::os("bring up", "lo", errno))?;
-    }
+    settle(context)?;
     let terminal = build_rootfs(context, &root, &peers, channel)?;
     drop(peers);
     let proc = Proc::open().map_err(|errno| Error::os("open private", "proc", errno))?;
     run_hooks(context, &root, channel)?;
     // After the hooks, which may change what is there, and while the host's /proc is in reach.
-    paths::mask(&root, &plan.masked_paths, &context.prepared, plan.mount_label.as_deref())?;
+    paths::mask(&root, &plan.masked_paths, &context.prepared, MountLabel::of(plan))?;
     paths::make_readonly(&root, &plan.readonly_paths)?;
     pivot::enter(&root, &proc, plan, context.options.no_pivot)?;
     system::set_names(plan)?;
@@ -157,21 +146,52 @@ fn set_up(
     }
     drop(root);
     channel.wait_go()?;
-    let keep = gate.descriptors();
     if matches!(gate, StartGate::Fifos { .. }) {
         // Whoever tells a created container to end need not kill it.
         sys::prctl::end_on_signals().map_err(|errno| Error::os("handle", "signals", errno))?;
     }
-    let Some(process) = &plan.process else {
-        drop(proc);
-        outlive_runtime()?;
-        forget_descriptors(keep, channel, context.options.preserve_fds)?;
-        channel.ready(0)?;
-        return Ok(None);
-    };
+    match &plan.process {
+        Some(process) => confine(context, process, proc, gate, channel).map(Some),
+        None => {
+            drop(proc);
+            outlive_runtime()?;
+            forget_descriptors(gate.descriptors(), channel, context.options.preserve_fds)?;
+            channel.ready(0)?;
+            Ok(None)
+        }
+    }
+}
+
+/// In the new namespaces: root, a cgroup namespace, a session, the loopback device.
+fn settle(context: &InitContext<'_>) -> Result<()> {
+    let process = context.plan.process.as_ref();
+    let namespaces = &context.plan.namespaces;
+    if namespaces.user != Namespace::Inherit {
+        credentials::become_namespace_root(process.is_some_and(|process| process.keep_groups))?;
+    }
+    if namespaces.cgroup == Namespace::New {
+        system::unshare_cgroup()?;
+    }
+    let label = process.and_then(|process| process.selinux_label.as_deref());
+    session(context.options.new_keyring, &context.state.id, label)?;
+    if namespaces.network == Namespace::New {
+        sys::net::bring_up_loopback().map_err(|errno| Error::os("bring up", "lo", errno))?;
+    }
+    Ok(())
+}
+
+/// Takes on what `process` asks for.
+fn confine(
+    context: &InitContext<'_>,
+    process: &Process,
+    proc: Proc,
+    gate: &StartGate,
+    channel: &ChildEnd,
+) -> Result<Executable> {
+    let plan = context.plan;
     let setting = Setting {
         proc,
-        keep,
+        keep: gate.descriptors(),
         filter: context.prepared.filter.as_ref(),
         personality: plan.personality,
         memory_policy: plan.memory_policy.as_ref(),
@@ -181,7 +201,7 @@ fn set_up(
         cpuset: plan.resources.cpuset.cpus.is_some(),
         last_words: "init: closing the pipe to signal completion",
     };
-    credentials::confine(process, setting, channel).map(Some)
+    credentials::confine(process, setting, channel)
 }
 
 /// The very first calls of any process the runtime makes.
@@ -250,7 +270,7 @@ fn build_rootfs(
         cgroup_views: &context.cgroup_views,
         user_namespace: plan.namespaces.user != Namespace::Inherit,
         own_cgroup_namespace: plan.namespaces.cgroup != Namespace::Inherit,
-        label: plan.mount_label.as_deref(),
+        label: MountLabel::of(plan),
         peers: if prepared::shares_with_host(plan) {
             mounts::Peers::Kept
         } else if prepared::opens_early(plan) {

@@ -14,8 +14,9 @@ use super::attach::{
     propagation_change, push_attributes,
 };
 use super::cgroup_mounts::CgroupMount;
+use super::label::{self, MountLabel};
 use super::prepared;
-use super::{copy_up, inherited, label};
+use super::{copy_up, inherited};
 use crate::error::{Error, Result};
 use crate::plan::{Attributes, FilesystemOptions, Links, Mount, MountKind, Propagation};
 use crate::sync::ChildEnd;
@@ -32,7 +33,7 @@ pub(super) struct Mounter<'a> {
     /// Whether the container has a user namespace that is not the runtime's.
     pub(super) user_namespace: bool,
     /// SELinux label of new file systems.
-    pub(super) label: Option<&'a str>,
+    pub(super) label: Option<MountLabel<'a>>,
     /// What copies of the host's mounts are to them.
     pub(super) peers: Peers,
     /// Who gives mounts their mappings of ids; `None` where the sources have them already.
@@ -226,19 +227,8 @@ impl Mounter<'_> {
         if matches!(fstype, "proc" | "sysfs") {
             self.require_ordinary_directory(entry, fstype)?;
         }
-        let fail = |errno| Error::os("create mount point", &entry.destination, errno);
         let mut options = options.clone();
-        let target = match self.root.find(&entry.destination) {
-            Ok(existing) => {
-                if fstype == "tmpfs" && !options.values.iter().any(|(key, _)| key == "mode") {
-                    // As in runc, a tmpfs takes over the mode of what it covers.
-                    let mode = fstat(&existing).map_err(fail)?.st_mode & 0o7777;
-                    options.values.push(("mode".into(), format!("{mode:o}")));
-                }
-                existing
-            }
-            Err(_) => self.root.make_dir(&entry.destination).map_err(fail)?,
-        };
+        let target = self.filesystem_destination(entry, fstype, &mut options)?;
         check_place(self.root, entry, target.as_fd(), None)?;
         let tmpfs = fstype == "tmpfs" || entry.destination == Path::new("/dev");
         let readonly_late = tmpfs && entry.attributes.set & ATTR_RDONLY != 0;
@@ -256,21 +246,31 @@ impl Mounter<'_> {
         let mut changes = Vec::new();
         push_attributes(&mut changes, entry.recursive_attributes, true);
         changes.extend(entry.propagation.iter().copied().map(propagation_change));
-        attach_with(tree.as_fd(), target.as_fd(), &changes, &entry.destination).map_err(
-            |error| {
-                // As mount(2) says it.
-                match (error.errno(), is_directory(&target)) {
-                    (Some(Errno::EINVAL), Ok(false)) => {
-                        Error::os("mount on", &entry.destination, Errno::ENOTDIR)
-                    }
-                    _ => error,
-                }
-            },
-        )?;
+        attach_with(tree.as_fd(), target.as_fd(), &changes, &entry.destination)
+            .map_err(|error| as_mount_says(error, entry, &target))?;
         if readonly_late {
             late.0.push(tree);
         }
         Ok(())
+    }
+
+    /// The destination of a file system: a directory, which is made where it is missing.
+    fn filesystem_destination(
+        &self,
+        entry: &Mount,
+        fstype: &str,
+        options: &mut FilesystemOptions,
+    ) -> Result<OwnedFd> {
+        let fail = |errno| Error::os("create mount point", &entry.destination, errno);
+        let Ok(existing) = self.root.find(&entry.destination) else {
+            return self.root.make_dir(&entry.destination).map_err(fail);
+        };
+        if fstype == "tmpfs" && !options.values.iter().any(|(key, _)| key == "mode") {
+            // As in runc, a tmpfs takes over the mode of what it covers.
+            let mode = fstat(&existing).map_err(fail)?.st_mode & 0o7777;
+            options.values.push(("mode".into(), format!("{mode:o}")));
+        }
+        Ok(existing)
     }
 
     fn remount(&self, entry: &Mount, bind: bool, options: &FilesystemOptions) -> Result<()> {
@@ -328,6 +328,16 @@ impl Mounter<'_> {
             return Ok(());
         }
         Err(Error::message(format!("filesystem {fstype:?} must be mounted on ordinary directory")))
+    }
+}
+
+/// A file system on a file: mount(2) has another number for it than move_mount(2).
+fn as_mount_says(error: Error, entry: &Mount, target: &OwnedFd) -> Error {
+    match (error.errno(), is_directory(target)) {
+        (Some(Errno::EINVAL), Ok(false)) => {
+            Error::os("mount on", &entry.destination, Errno::ENOTDIR)
+        }
+        _ => error,
     }
 }
 

@@ -8,6 +8,7 @@ use nix::sys::stat::{SFlag, fstat};
 use sys::Root;
 use sys::mount::{self, FsContext, MountAttr};
 
+use super::label::MountLabel;
 use super::prepared::{self, Prepared};
 use crate::error::{Error, Result};
 
@@ -17,7 +18,7 @@ pub(super) fn mask(
     root: &Root,
     paths: &[PathBuf],
     prepared: &Prepared,
-    label: Option<&str>,
+    label: Option<MountLabel<'_>>,
 ) -> Result<()> {
     let mut masks = Masks { prepared, label, null: None, empty: None };
     for path in paths {
@@ -47,7 +48,7 @@ fn existing(root: &Root, path: &Path) -> Result<Option<OwnedFd>> {
 /// mount, not another file system.
 struct Masks<'a> {
     prepared: &'a Prepared,
-    label: Option<&'a str>,
+    label: Option<MountLabel<'a>>,
     null: Option<OwnedFd>,
     empty: Option<OwnedFd>,
 }
@@ -66,7 +67,9 @@ impl Masks<'_> {
                 let context = FsContext::new("tmpfs")?;
                 context.set_string("nr_blocks", "1")?;
                 context.set_string("nr_inodes", "1")?;
-                self.label.map_or(Ok(()), |label| context.set_string("context", label))?;
+                if let Some(label) = self.label {
+                    context.set_string(label.option.option(), label.text)?;
+                }
                 context.mount(mount::ATTR_RDONLY)
             };
             make().map_err(|errno| Error::os("mount", "tmpfs", errno))

@@ -44,7 +44,7 @@ impl Prepared {
     /// What is missing, in the words of a failed mount.
     #[expect(clippy::disallowed_methods, reason = "paths of the host, from config.json")]
     pub(crate) fn open(plan: &Plan) -> Result<Self> {
-        let filter = plan.seccomp.as_ref().map(Filter::compile).transpose()?;
+        let filter = Filter::of_plan(plan)?;
         if let Namespace::Join(path) = &plan.namespaces.mount {
             // Everything else is opened in that namespace, by the process: mounts of one cannot be
             // put together with mounts of another.

@@ -112,14 +112,10 @@ pub(super) struct Listener<'a> {
 
 impl<'a> Listener<'a> {
     /// `listenerPath` and `listenerMetadata` of config.json.
-    pub(super) fn of_plan(plan: &'a Plan) -> Result<Self> {
-        let profile = plan.seccomp.as_ref();
-        let path =
-            profile.and_then(|profile| profile.listener_path.as_deref()).ok_or_else(|| {
-                Error::config("/linux/seccomp/listenerPath", "required for SCMP_ACT_NOTIFY")
-            })?;
-        let metadata = profile.and_then(|one| one.listener_metadata.as_deref());
-        Ok(Self { path, metadata: metadata.unwrap_or_default() })
+    pub(super) fn of_plan(plan: &'a Plan) -> Option<Self> {
+        let profile = plan.seccomp.as_ref()?;
+        let metadata = profile.listener_metadata.as_deref().unwrap_or_default();
+        Some(Self { path: profile.listener_path.as_deref()?, metadata })
     }
 
     /// Takes descriptor `number` out of the process and sends it to the listener, with the

@@ -1,9 +1,12 @@
 //! The runtime's side of making a container process: everything is opened and prepared, one clone
 //! is made, and the slow work is done beside the child.
 
+mod attend;
+mod enter;
 mod exec;
 mod handover;
 mod id_maps;
+mod launched;
 mod mount_ids;
 mod namespaces;
 mod net_devices;
@@ -13,110 +16,26 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
 use sys::clone::Cloned;
 
 use crate::error::{Error, Result};
-use crate::hooks;
 use crate::init::{self, InitContext, InitOptions, Prepared, StartGate};
 use crate::plan::{Namespace, Plan};
 use crate::state::{ExecDefaults, InitProcess, State, StateDir, Status};
-use crate::sync::{ParentEnd, Report, pair};
+use crate::sync::pair;
+use attend::Attendance;
+use handover::Listener;
 
 pub(crate) use exec::{ExecLaunch, launch_exec};
 pub(crate) use handover::{send_pidfd, write_pid_file};
 pub(crate) use id_maps::read_id_maps;
+pub(crate) use launched::Launched;
 pub(crate) use mount_ids::MountIdMapper;
 pub(crate) use namespaces::{check_sysctls, foreign as foreign_namespaces};
 pub(crate) use visit::visit;
 
 /// How long a process may take for one part of its set-up; engines give up after four minutes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(200);
-/// How long a killed process may take to be gone.
-const KILL_PATIENCE: Duration = Duration::from_secs(10);
-
-/// A container process that is all set up and waits for the last word.
-#[derive(Debug)]
-pub(crate) struct Launched {
-    pub(crate) pid: i32,
-    pub(crate) pidfd: OwnedFd,
-    /// Whether it is the container's first process.
-    is_first: bool,
-    channel: ParentEnd,
-    /// The terminal, unless it went to a console socket.
-    pub(crate) console: Option<OwnedFd>,
-}
-
-impl Launched {
-    /// Lets the process go. It is handed over: this runtime has no more part in it.
-    pub(crate) fn release(&self) -> Result<()> {
-        self.go()
-    }
-
-    /// Lets the process go on; if it has failed meanwhile, the error is its own.
-    fn go(&self) -> Result<()> {
-        let Err(_) = self.channel.go() else { return Ok(()) };
-        match self.channel.receive(Some(KILL_PATIENCE)) {
-            Ok(Report::Failed(text)) => Err(self.failure(&text)),
-            _ => Err(self.death()),
-        }
-    }
-
-    /// Waits until the process has become the user's program, at most `patience` where that is
-    /// limited.
-    ///
-    /// # Errors
-    /// Why it could not.
-    pub(crate) fn wait_started(&self, patience: Option<Duration>) -> Result<()> {
-        match self.channel.receive(patience)? {
-            Report::Failed(text) => {
-                self.reap();
-                Err(Error::message(text))
-            }
-            Report::NotRun(text) => {
-                self.reap();
-                Err(Error::Program(text))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Ends the process, if it still runs, and takes it off the process table.
-    pub(crate) fn kill(&self) {
-        let _ = sys::pidfd::send_signal(self.pidfd.as_fd(), Signal::SIGKILL as i32);
-        self.reap();
-    }
-
-    /// Not for ever: one that hangs in the kernel is left to whoever adopts it.
-    fn reap(&self) {
-        let mut fds = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
-        let _ = poll(&mut fds, PollTimeout::try_from(KILL_PATIENCE).unwrap_or(PollTimeout::MAX));
-        let _ = waitpid(Pid::from_raw(self.pid), Some(WaitPidFlag::WNOHANG));
-    }
-
-    /// A failure of the process itself, in the words of runc, which scripts look for.
-    fn failure(&self, text: &str) -> Error {
-        let init = if self.is_first { "error during container init: " } else { "" };
-        Error::message(format!("unable to start container process: {init}{text}"))
-    }
-
-    /// How the process died that should not have.
-    fn death(&self) -> Error {
-        match waitpid(Pid::from_raw(self.pid), None) {
-            Ok(WaitStatus::Signaled(_, signal, _)) => Error::message(format!(
-                "container process was killed by signal {signal} while it was set up{}",
-                if signal == Signal::SIGKILL { " (is the memory limit too low?)" } else { "" }
-            )),
-            Ok(WaitStatus::Exited(_, status)) => Error::message(format!(
-                "container process exited with status {status} while it was set up"
-            )),
-            _ => Error::message("container process died while it was set up"),
-        }
-    }
-}
 
 /// The ways into a cgroup, opened before the clone.
 #[derive(Debug, Default)]
@@ -152,6 +71,12 @@ fn limit_error(error: &libcgroups::Error) -> Error {
     Error::message(format!("error setting cgroup config: {error}"))
 }
 
+/// v1 device rules are written one by one, and while they are there are moments in which nothing is
+/// allowed, not even making the container's own nodes; all other limits can be set beside.
+fn limits_come_first(state: &State) -> bool {
+    state.cgroup.as_ref().is_some_and(|cgroup| !cgroup.v1().is_empty())
+}
+
 /// What `create` and `run` launch.
 pub(crate) struct Launch<'a> {
     pub(crate) plan: &'a Plan,
@@ -173,16 +98,12 @@ impl Launch<'_> {
         let prepared = Prepared::open(self.plan)?;
         let gate = self.gate()?;
         let console_socket = self.console_socket.map(handover::connect_console).transpose()?;
-        // v1 device rules are written one by one, and while they are there are moments in which
-        // nothing is allowed, not even making the container's own nodes; all else can be done beside.
-        let limits_first = state.cgroup.as_ref().is_some_and(|cgroup| !cgroup.v1().is_empty());
-        // systemd makes a unit only with a process to put in: all else about the cgroup comes after the clone then.
+        // systemd makes a unit only with a process to put in: all about the cgroup comes after the clone then.
         let by_systemd = state.cgroup.as_ref().is_some_and(|cgroup| cgroup.unit().is_some());
-        if limits_first && !by_systemd {
+        if !by_systemd && limits_come_first(state) {
             self.limit(state)?;
         }
         let entrance = Entrance::open(state.cgroup.as_ref().filter(|_| !by_systemd), true)?;
-        let namespaces = &self.plan.namespaces;
         // Asked before the clone: in a user namespace the answer is another.
         let unprivileged = !nix::unistd::geteuid().is_root();
         if !unprivileged {
@@ -191,21 +112,10 @@ impl Launch<'_> {
             namespaces::protect()?;
         }
         let (parent, child) = pair()?;
-        let (cloned, in_v2) =
-            namespaces::spawn_into(namespaces, entrance.v2.as_ref().map(AsFd::as_fd))?;
-        // The root of a cgroup namespace is the cgroup that its maker is in.
-        // And before systemd has made it, there is nothing to mount, nor who would be put in if the process failed.
-        let cgroup_first =
-            by_systemd || (namespaces.cgroup == Namespace::New && entrance.lacks_v2(in_v2));
-        // Files in /proc/PID are closed to the unprivileged once the process has protected itself.
-        // Sysctls of network devices can only be set once they are there, and what hooks start is to be
-        // in the class of service.
-        let devices_first = !self.plan.net_devices.is_empty() || self.plan.intel_rdt.is_some();
-        // Those of a namespace that is joined are compared.
-        let maps_first = !(namespaces.uid_maps.is_empty() && namespaces.gid_maps.is_empty());
-        let looked_at = namespaces::has_joined_sysctls(&self.plan.sysctl, namespaces);
+        let cgroup_fd = entrance.v2.as_ref().map(AsFd::as_fd);
+        let (cloned, in_v2) = namespaces::spawn_into(&self.plan.namespaces, cgroup_fd)?;
         self.options.wait_first =
-            maps_first || looked_at || cgroup_first || unprivileged || devices_first;
+            self.must_wait(unprivileged, by_systemd, entrance.lacks_v2(in_v2));
         let filter = prepared.filter.clone();
         let (pid, pidfd) = match cloned {
             Cloned::Parent { pid, pidfd } => (pid, pidfd),
@@ -223,20 +133,61 @@ impl Launch<'_> {
             }
         };
         drop((child, prepared, gate));
-        let mut launched = Launched { pid, pidfd, is_first: true, channel: parent, console: None };
-        let done = self
-            .place(state, &launched, in_v2)
-            .and_then(|()| if limits_first { Ok(()) } else { self.limit(state) })
-            .and_then(|()| self.delegate(state, launched.pid))
-            .and_then(|()| self.beside(filter.as_ref()))
-            .and_then(|()| self.attend(state, &mut launched, console_socket.as_ref()));
-        match done {
+        let mut launched = Launched::new(pid, pidfd, true, parent);
+        match self.serve(state, &mut launched, in_v2, filter.as_ref(), console_socket.as_ref()) {
             Ok(()) => Ok(launched),
             Err(error) => {
                 launched.kill();
                 Err(error)
             }
         }
+    }
+
+    /// Whether the process is to do nothing until [`Self::place`] is done.
+    fn must_wait(&self, unprivileged: bool, by_systemd: bool, lacks_v2: bool) -> bool {
+        let plan = self.plan;
+        let namespaces = &plan.namespaces;
+        let reasons = [
+            // Files in /proc/PID are closed to the unprivileged once the process has protected itself.
+            unprivileged,
+            // Before systemd has made the cgroup, there is nothing to mount, nor who would be put in if the
+            // process failed.
+            by_systemd,
+            // The root of a cgroup namespace is the cgroup that its maker is in.
+            namespaces.cgroup == Namespace::New && lacks_v2,
+            // Those of a namespace that is joined are compared.
+            !namespaces.uid_maps.is_empty() || !namespaces.gid_maps.is_empty(),
+            // The namespace that it has joined is looked at.
+            namespaces::has_joined_sysctls(&plan.sysctl, namespaces),
+            // Their sysctls can only be set once they are there.
+            !plan.net_devices.is_empty(),
+            // What hooks start is to be in the class of service.
+            plan.intel_rdt.is_some(),
+        ];
+        reasons.contains(&true)
+    }
+
+    /// The runtime's part while the process sets itself up.
+    fn serve(
+        &self,
+        state: &mut State,
+        launched: &mut Launched,
+        in_v2: bool,
+        filter: Option<&init::Filter>,
+        console_socket: Option<&OwnedFd>,
+    ) -> Result<()> {
+        let limits_are_set = limits_come_first(state);
+        self.place(state, launched, in_v2)?;
+        if !limits_are_set {
+            self.limit(state)?;
+        }
+        self.delegate(state, launched.pid)?;
+        self.save_for_exec(filter)?;
+        let attendance = self.attendance(state, launched.pid, console_socket);
+        let pending = attendance.until_ready(launched)?;
+        self.move_below(state, launched.pid)?;
+        let rlimits = self.plan.process.as_ref().map_or(&[][..], |process| &process.rlimits);
+        handover::set_rlimits(launched.pid, rlimits, pending)
     }
 
     fn gate(&self) -> Result<StartGate> {
@@ -249,7 +200,7 @@ impl Launch<'_> {
 
     /// What must be in force before the process does anything: ids, cgroups, its entry in the
     /// state.
-    fn place(&self, state: &mut State, launched: &Launched, in_v2: bool) -> Result<()> {
+    fn place(&self, state: &mut State, launched: &mut Launched, in_v2: bool) -> Result<()> {
         let pid = launched.pid;
         let fail = |errno| Error::os("read", format!("/proc/{pid}/stat"), errno);
         state.init = Some(InitProcess::of(pid).map_err(fail)?);
@@ -269,7 +220,7 @@ impl Launch<'_> {
         }
         self.enter_cgroup(state, pid, in_v2)?;
         state.rdt.as_ref().map_or(Ok(()), |group| group.join(pid))?;
-        net_devices::move_all(&self.plan.net_devices, pid)?;
+        launched.devices = net_devices::move_all(&self.plan.net_devices, pid)?;
         if self.options.wait_first {
             launched.go()?;
         }
@@ -278,7 +229,7 @@ impl Launch<'_> {
 
     /// Sees to it that the process is in the cgroup, whichever way that comes about.
     fn enter_cgroup(&self, state: &mut State, pid: i32, in_v2: bool) -> Result<()> {
-        let Some(cgroup) = state.cgroup.as_ref().filter(|_| !in_v2) else { return Ok(()) };
+        let Some(cgroup) = state.cgroup.as_mut().filter(|_| !in_v2) else { return Ok(()) };
         if cgroup.unit().is_none() {
             return cgroup.join_v2(pid).map_err(cgroup_error);
         }
@@ -304,9 +255,27 @@ impl Launch<'_> {
 
     /// Gives the cgroup to the container's user, if the container may use it for its own.
     fn delegate(&self, state: &State, pid: i32) -> Result<()> {
-        let (Some(user), Some(cgroup)) = (self.plan.cgroup_owner, &state.cgroup) else {
+        match (self.plan.cgroup_owner, &state.cgroup) {
+            (Some(user), Some(cgroup)) => self.give(cgroup, user, pid),
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves the process on, now that the container's cgroup is the root of its cgroup namespace, to one that is all its
+    /// own.
+    fn move_below(&self, state: &State, pid: i32) -> Result<()> {
+        let (Some(path), Some(cgroup)) = (&self.plan.sub_cgroups.delegated, &state.cgroup) else {
             return Ok(());
         };
+        let below = cgroup
+            .move_below(path, pid)
+            .map_err(|error| cgroup_error(error).context("annotation run.oci.delegate-cgroup"))?;
+        let user = self.plan.process.as_ref().map_or(0, |process| process.uid);
+        self.give(&below, user, pid)
+    }
+
+    /// Gives a cgroup to a user of the container.
+    fn give(&self, cgroup: &libcgroups::Cgroup, user: u32, pid: i32) -> Result<()> {
         let own = nix::unistd::geteuid().as_raw();
         let host = id_maps::host_uid(pid, user, &self.plan.namespaces)?;
         // What we made is ours already.
@@ -321,14 +290,15 @@ impl Launch<'_> {
         }
     }
 
-    /// What takes its time and can be done while the process builds its root file system.
-    fn beside(&self, filter: Option<&init::Filter>) -> Result<()> {
+    /// Writes down what `exec` starts from: it takes its time, and the process builds its root file system meanwhile.
+    fn save_for_exec(&self, filter: Option<&init::Filter>) -> Result<()> {
         let seccomp = self.plan.seccomp.as_ref();
         self.dir.save_exec(&ExecDefaults {
             process: self.plan.process.clone(),
             new_keyring: self.options.new_keyring,
             personality: self.plan.personality,
             mount_label: self.plan.mount_label.clone(),
+            mount_context: self.plan.mount_context,
             memory_policy: self.plan.memory_policy.clone(),
             listener: seccomp.and_then(|profile| {
                 let metadata = profile.listener_metadata.clone().unwrap_or_default();
@@ -338,58 +308,18 @@ impl Launch<'_> {
         filter.map_or(Ok(()), |filter| self.dir.save_filter(filter.flags, &filter.program))
     }
 
-    /// Answers the process until it is ready.
-    fn attend(
-        &self,
-        state: &State,
-        launched: &mut Launched,
-        console_socket: Option<&OwnedFd>,
-    ) -> Result<()> {
-        let hooks = &self.plan.hooks;
-        let mut awaits_hooks = !hooks.prestart.is_empty() || !hooks.create_runtime.is_empty();
-        if !awaits_hooks {
-            launched.go()?;
-        }
-        let rlimits = self.plan.process.as_ref().map_or(&[][..], |process| &process.rlimits);
-        // A createContainer hook may take as long as its own timeout lets it.
-        let patience = hooks.create_container.is_empty().then_some(PATIENCE);
-        let mut mapper = MountIdMapper::new(launched.pid);
-        loop {
-            match launched.channel.receive(patience)? {
-                Report::MapIds { mount, tree, answer } => {
-                    let done = match self.plan.mounts.get(mount) {
-                        Some(entry) => mapper.apply(entry, tree.as_fd()),
-                        None => Err(Error::message(format!("there is no mount {mount}"))),
-                    };
-                    answer.give(done);
-                }
-                Report::Hooks if awaits_hooks => {
-                    awaits_hooks = false;
-                    let json = state.for_hooks(Status::Created, launched.pid);
-                    hooks::run_all("prestart", &hooks.prestart, &json)?;
-                    hooks::run_all("createRuntime", &hooks.create_runtime, &json)?;
-                    // Once for the hooks, once for the limits, which are in force by now.
-                    launched.go()?;
-                    launched.go()?;
-                }
-                Report::Console(master) => {
-                    launched.console = handover::deliver_console(master, console_socket)?;
-                }
-                Report::Listener(number) => {
-                    let listener = handover::Listener::of_plan(self.plan)?;
-                    let own = (Status::Creating, launched.pid);
-                    listener.deliver(launched, number, state, own)?;
-                    launched.go()?;
-                }
-                Report::Ready(pending) => {
-                    return handover::set_rlimits(launched.pid, rlimits, pending);
-                }
-                Report::Failed(text) => return Err(launched.failure(&text)),
-                Report::Gone => return Err(launched.death()),
-                Report::Hooks | Report::Handle(_) | Report::NotRun(_) => {
-                    return Err(Error::message("the container process speaks out of turn"));
-                }
-            }
+    fn attendance<'a>(
+        &'a self,
+        state: &'a State,
+        pid: i32,
+        console_socket: Option<&'a OwnedFd>,
+    ) -> Attendance<'a> {
+        Attendance {
+            state,
+            container: (Status::Creating, pid),
+            console_socket,
+            listener: Listener::of_plan(self.plan),
+            first: Some(self.plan),
         }
     }
 }

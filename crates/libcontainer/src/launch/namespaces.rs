@@ -108,65 +108,72 @@ pub(crate) fn open(path: &Path) -> Result<OwnedFd> {
         .map_err(|errno| Error::os("open namespace", path, errno))
 }
 
-/// Clones the container's first process, and says whether it is in the v2 cgroup already.
+/// Clones the container's first process, and says whether it is in the v2 cgroup already. Where this
+/// process could not come back from what must be joined, a relay goes.
 pub(crate) fn spawn_into(
     namespaces: &Namespaces,
     cgroup: Option<BorrowedFd<'_>>,
 ) -> Result<(Cloned, bool)> {
-    // Asked here: in a user namespace the answer is another.
-    let privileged = nix::unistd::geteuid().is_root();
-    let flags = clone_flags(namespaces) | CloneFlags::CLONE_PARENT;
-    match &namespaces.user {
+    let by_relay = match &namespaces.user {
         Namespace::Join(path) => {
             let user = open(path)?;
-            let spawn = || {
-                protect()?;
-                let refused = join_as_oneself(namespaces)?;
-                enter(&user, CloneFlags::CLONE_NEWUSER.bits(), path)?;
-                refused.iter().try_for_each(|(fd, flag, path)| enter(fd, *flag, path))?;
-                make_time_namespace(namespaces)?;
-                clone(flags, None)
-            };
-            relay(spawn).map(|cloned| (cloned, false))
+            relay(|| spawn_in_joined_user(namespaces, &user, path))?
         }
         // Its time namespace is to belong to the user namespace, and must have its offsets before
         // anything is in it.
         Namespace::New if namespaces.time == Namespace::New => {
-            let spawn = || {
-                if let Some((_, _, path)) = join_as_oneself(namespaces)?.first() {
-                    return Err(Error::os("join namespace", path, Errno::EPERM));
-                }
-                unshare(CloneFlags::CLONE_NEWUSER)
-                    .map_err(|errno| clone_error(errno, CloneFlags::CLONE_NEWUSER))?;
-                if !privileged {
-                    // The new rights have closed this process's files in /proc to its own user.
-                    sys::prctl::set_dumpable(true)
-                        .map_err(|errno| Error::os("set dumpable", "", errno))?;
-                }
-                make_time_namespace(namespaces)?;
-                clone(flags & !CloneFlags::CLONE_NEWUSER, None)
-            };
-            relay(spawn).map(|cloned| (cloned, false))
+            // Asked here: in a user namespace the answer is another.
+            let privileged = nix::unistd::geteuid().is_root();
+            relay(|| spawn_in_new_user(namespaces, privileged))?
         }
-        _ if !Visit::may_end(namespaces)? => {
-            let spawn = || {
-                if let Some((_, _, path)) = join_as_oneself(namespaces)?.first() {
-                    return Err(Error::os("join namespace", path, Errno::EPERM));
-                }
-                make_time_namespace(namespaces)?;
-                clone(flags, None)
-            };
-            relay(spawn).map(|cloned| (cloned, false))
-        }
-        _ => {
-            let visit = Visit::begin(namespaces)?;
-            let cloned = clone_into(clone_flags(namespaces), cgroup)?;
-            if matches!(cloned.0, Cloned::Parent { .. }) {
-                visit.end()?;
-            }
-            Ok(cloned)
-        }
+        _ if !Visit::may_end(namespaces)? => relay(|| spawn_for_good(namespaces))?,
+        _ => return spawn_and_return(namespaces, cgroup),
+    };
+    Ok((by_relay, false))
+}
+
+/// In a relay, with a user namespace that is joined by path.
+fn spawn_in_joined_user(namespaces: &Namespaces, user: &OwnedFd, path: &Path) -> Result<Cloned> {
+    protect()?;
+    let refused = join_as_oneself(namespaces)?;
+    enter(user, CloneFlags::CLONE_NEWUSER.bits(), path)?;
+    refused.iter().try_for_each(|(fd, flag, path)| enter(fd, *flag, path))?;
+    make_time_namespace(namespaces)?;
+    clone(clone_flags(namespaces) | CloneFlags::CLONE_PARENT, None)
+}
+
+/// In a relay, with a new user namespace that is made before the clone.
+fn spawn_in_new_user(namespaces: &Namespaces, privileged: bool) -> Result<Cloned> {
+    join_all_as_oneself(namespaces)?;
+    unshare(CloneFlags::CLONE_NEWUSER)
+        .map_err(|errno| clone_error(errno, CloneFlags::CLONE_NEWUSER))?;
+    if !privileged {
+        // The new rights have closed this process's files in /proc to its own user.
+        sys::prctl::set_dumpable(true).map_err(|errno| Error::os("set dumpable", "", errno))?;
     }
+    make_time_namespace(namespaces)?;
+    let flags = clone_flags(namespaces) - CloneFlags::CLONE_NEWUSER;
+    clone(flags | CloneFlags::CLONE_PARENT, None)
+}
+
+/// In a relay, with this process's own user namespace or one that the clone makes.
+fn spawn_for_good(namespaces: &Namespaces) -> Result<Cloned> {
+    join_all_as_oneself(namespaces)?;
+    make_time_namespace(namespaces)?;
+    clone(clone_flags(namespaces) | CloneFlags::CLONE_PARENT, None)
+}
+
+/// In the runtime itself, which joins, clones and comes back.
+fn spawn_and_return(
+    namespaces: &Namespaces,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> Result<(Cloned, bool)> {
+    let visit = Visit::begin(namespaces)?;
+    let cloned = clone_into(clone_flags(namespaces), cgroup)?;
+    if matches!(cloned.0, Cloned::Parent { .. }) {
+        visit.end()?;
+    }
+    Ok(cloned)
 }
 
 /// clone3(2) into a cgroup; where that is not to be had, without it (and then the answer says so).
@@ -282,6 +289,14 @@ fn join_as_oneself(namespaces: &Namespaces) -> Result<Vec<(OwnedFd, i32, &Path)>
         }
     }
     Ok(refused)
+}
+
+/// Joins all with this process's own rights; what is refused is an error.
+fn join_all_as_oneself(namespaces: &Namespaces) -> Result<()> {
+    match join_as_oneself(namespaces)?.first() {
+        Some((_, _, path)) => Err(Error::os("join namespace", path, Errno::EPERM)),
+        None => Ok(()),
+    }
 }
 
 /// Makes the time namespace of this process's children, if they are to have a new one.

@@ -1,8 +1,8 @@
 //! `linux.netDevices`: moving network devices of the host into the container's network namespace.
 //!
-//! Nothing is moved before all is checked, and when one cannot be moved or set up, those that were go
-//! back. Later, with the namespace, the kernel gives physical ones back and removes the others; the
-//! runtime takes none out again, as the spec has it.
+//! Nothing is moved before all is checked, and when one cannot be moved or set up, or a later step of
+//! `create` fails, those that were go back. Later, with the namespace, the kernel gives physical ones back
+//! and removes the others; the runtime takes none out again, as the spec has it.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -19,31 +19,47 @@ use crate::plan::{NetDevice, pointer};
 /// How many numbers are tried for a device where its own is taken.
 const NUMBERS: u32 = 64;
 
-/// Moves all of `devices` from the runtime's network namespace to that of process `pid`.
+/// Moves all of `devices` from the runtime's network namespace to that of process `pid`; `None` without any.
 ///
 /// # Errors
 /// When one is not there, its new name is taken, or the kernel refuses; all are on the host then.
-pub(super) fn move_all(devices: &[NetDevice], pid: i32) -> Result<()> {
+pub(super) fn move_all(devices: &[NetDevice], pid: i32) -> Result<Option<MovedDevices>> {
     if devices.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let mover = Mover::new(pid)?;
     let links: Vec<Link> =
         devices.iter().map(|device| mover.check(device)).collect::<Result<_>>()?;
-    let mut moved: Vec<Moved> = Vec::new();
+    let mut all = MovedDevices { mover, moved: Vec::new() };
     for (device, link) in devices.iter().zip(links) {
-        match mover.move_one(device, link) {
-            Ok(one) => moved.push(one),
+        match all.mover.move_one(device, link) {
+            Ok(one) => all.moved.push(one),
             Err(error) => {
-                moved.iter().rev().for_each(|one| mover.bring_back(one));
+                all.bring_back();
                 return Err(error);
             }
         }
     }
-    Ok(())
+    Ok(Some(all))
+}
+
+/// The devices that are in the container. As long as this lives its network namespace does, whatever becomes of its
+/// processes: without that nobody would be left to bring them back from.
+#[derive(Debug)]
+pub(crate) struct MovedDevices {
+    mover: Mover,
+    moved: Vec<Moved>,
+}
+
+impl MovedDevices {
+    /// Puts all back as they were, the last one first.
+    pub(super) fn bring_back(self) {
+        self.moved.iter().rev().for_each(|one| self.mover.bring_back(one));
+    }
 }
 
 /// A device that is in the container.
+#[derive(Debug)]
 struct Moved {
     /// How it was on the host.
     before: Link,
@@ -54,6 +70,7 @@ struct Moved {
 }
 
 /// The two network namespaces, each with a connection.
+#[derive(Debug)]
 struct Mover {
     own: OwnedFd,
     host: Netlink,

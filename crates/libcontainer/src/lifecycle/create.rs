@@ -5,8 +5,8 @@ use libcgroups::{Cgroup, Layout, MountViews, Properties};
 use super::cgroup_error;
 use super::delete::{has_cgroup, run_poststop};
 use super::host::{
-    facts, listen_fds, pass_listen_fds, protect_descriptors, without_absent_label,
-    without_absent_modules, without_absent_settings,
+    facts, listen_fds, pass_listen_fds, protect_descriptors, without_absent_cgroups,
+    without_absent_label, without_absent_modules, without_absent_settings,
 };
 use super::notify;
 use super::options::{CgroupManager, CreateOptions, Runtime, check_id};
@@ -63,9 +63,7 @@ impl<'a> Creation<'a> {
     ) -> Result<Self> {
         check_id(&options.id)?;
         let dir = StateDir::new(&runtime.root, &options.id);
-        if dir.exists() {
-            return Err(StateDir::taken());
-        }
+        dir.check_free()?;
         let listen_fds = listen_fds();
         let preserve_fds = options.preserve_fds.saturating_add(listen_fds);
         protect_descriptors(preserve_fds)?;
@@ -83,6 +81,7 @@ impl<'a> Creation<'a> {
             .iter_mut()
             .for_each(|process| without_absent_modules(process, "/process", &mut notes));
         without_absent_label(&mut plan.mount_label, &mut notes);
+        without_absent_cgroups(&plan, runtime.cgroup_manager, &mut notes);
         if runtime.cgroup_manager != CgroupManager::Disabled {
             without_absent_settings(&plan.resources, "/linux/resources", &mut notes);
         }
@@ -94,10 +93,12 @@ impl<'a> Creation<'a> {
             .map_err(|error| Error::io("open rootfs", &plan.rootfs.path, &error))?;
         check_terminal(&plan, options, terminal)?;
         check_sysctls(&plan.sysctl, &plan.namespaces, None)?;
-        let (cgroup, layout) = cgroup(runtime, &plan, &options.id)?;
+        // One in use may be that of a container which got this id just now.
+        let (cgroup, layout) = cgroup(runtime, &plan, &options.id)
+            .map_err(|error| dir.check_free().err().unwrap_or(error))?;
         let unit_properties = unit_properties(&plan, cgroup.as_ref())?;
         let state = state(&plan, &options.id, cgroup)?;
-        dir.create()?;
+        dir.create(&state)?;
         pass_listen_fds(&mut plan, listen_fds);
         let creation = Self {
             options,
@@ -110,10 +111,7 @@ impl<'a> Creation<'a> {
             has_rdt: false,
             launched: None,
         };
-        creation.or_undo(|creation| {
-            creation.dir.save(&creation.state)?;
-            notify::prepare(&creation.dir, &mut creation.plan)
-        })
+        creation.or_undo(|creation| notify::prepare(&creation.dir, &mut creation.plan))
     }
 
     /// Makes the cgroup and the first process.
@@ -187,7 +185,7 @@ impl<'a> Creation<'a> {
 
     /// Takes away process, cgroup and state.
     fn undo(&mut self) {
-        if let Some(launched) = &self.launched {
+        if let Some(launched) = &mut self.launched {
             launched.kill();
         }
         let _ = self.state.rdt.as_ref().filter(|_| self.has_rdt).map(Group::remove);
@@ -239,6 +237,8 @@ fn cgroup(runtime: &Runtime, plan: &Plan, id: &str) -> Result<(Option<Cgroup>, O
         libcgroups::Error::Systemd(text) => Error::message(text),
         error => Error::config("/linux/cgroupsPath", error.to_string()),
     })?;
+    let below = plan.sub_cgroups.unit.as_deref().unwrap_or_default();
+    let cgroup = cgroup.below_unit(below).map_err(cgroup_error)?;
     cgroup.check_vacant().map_err(cgroup_error)?;
     Ok((Some(cgroup), Some(layout)))
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 use crate::hooks;
-use crate::state::{Liveness, State, StateDir, Status};
+use crate::state::{InitProcess, Liveness, State, StateDir, Status};
 
 /// How long a killed process may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,16 +26,24 @@ pub fn delete(runtime: &Runtime, id: &str, force: bool) -> Result<()> {
     check_id(id)?;
     protect_descriptors(0)?;
     let dir = StateDir::new(&runtime.root, id);
-    if force && !dir.exists() {
+    let hold = dir.lock_for_removal(PATIENCE)?;
+    if force && hold.is_none() {
+        StateDir::sweep(&runtime.root);
         return Ok(());
+    }
+    if hold.is_none() {
+        return Err(StateDir::missing());
     }
     let state = match dir.load() {
         Err(error) if force => {
             crate::warn(&error.to_string());
             match dir.salvage()? {
                 Some(state) => state,
-                // `create` was stopped before it had written anything down: it had made nothing.
-                None => return dir.remove(),
+                // Nothing tells what it was, or what it may have made.
+                None => {
+                    check_nobody_is_left(id)?;
+                    return dir.remove();
+                }
             }
         }
         other => other?,
@@ -86,6 +94,28 @@ fn end_creator(container: &mut Container) -> Result<bool> {
     // It may have come further since.
     container.state = container.dir.load()?;
     Ok(true)
+}
+
+/// Looks for the processes of a container whose state cannot be read, by the names that cgroups most often have. They
+/// may be somebody else's, so they are not killed; nor is it said that the container is gone.
+fn check_nobody_is_left(id: &str) -> Result<()> {
+    let unit_end = format!("-{id}.scope");
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    for pid in entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()) {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        let named =
+            |cgroup: &&str| cgroup.split('/').any(|part| part == id || part.ends_with(&unit_end));
+        let mut cgroups = text.lines().filter_map(|line| line.splitn(3, ':').last());
+        let alive =
+            || InitProcess::of(pid).is_ok_and(|process| process.liveness() == Liveness::Alive);
+        if let Some(cgroup) = cgroups.find(named).filter(|_| alive()) {
+            return Err(Error::message(format!(
+                "container {id}: its state is lost, and process {pid} may be of it, by its cgroup {cgroup:?}: \
+                 end it first"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Kills the first process and all others of the container.

@@ -8,9 +8,9 @@ use super::host::{facts, protect_descriptors, without_absent_modules};
 use super::{Container, ExecOptions, Runtime, cgroup_error, not_running, or_frozen_parent};
 use crate::error::{Error, Result};
 use crate::init::Filter;
-use crate::launch::{ExecLaunch, PATIENCE, launch_exec, send_pidfd, write_pid_file};
+use crate::launch::{ExecLaunch, Launched, PATIENCE, launch_exec, send_pidfd, write_pid_file};
 use crate::notes::Notes;
-use crate::plan::{self, Process};
+use crate::plan::{self, CapabilitySets, Process};
 use crate::spec;
 use crate::state::{ExecDefaults, State, Status};
 
@@ -23,31 +23,14 @@ pub fn exec(runtime: &Runtime, options: &ExecOptions) -> Result<i32> {
     protect_descriptors(options.preserve_fds)?;
     let container = Container::load(runtime, &options.id)?;
     let status = container.status();
-    match status {
-        Status::Stopped => {
-            return Err(Error::message("cannot exec in a stopped container"));
-        }
-        Status::Paused => refuse_frozen(&container.state, options.ignore_paused)?,
-        Status::Creating => {
-            return Err(Error::message("cannot exec in a container that is being created"));
-        }
-        _ => {}
-    }
+    may_exec(status, &container.state, options.ignore_paused)?;
     let defaults = container.dir.load_exec()?;
-    let mut notes = Notes::new(runtime.strict);
-    let mut process = process(options, &defaults, &container, &mut notes)?;
-    let pointer = if options.process_file.is_some() { "" } else { "/process" };
-    without_absent_modules(&mut process, pointer, &mut notes);
-    notes.settle()?;
-    let terminal = if options.detach { Terminal::Elsewhere } else { Terminal::Here };
-    let socket = options.console_socket.as_deref();
-    if !(terminal == Terminal::Here && process.terminal && socket.is_some()) {
-        check_console(process.terminal, socket.is_some(), terminal)?;
-    }
+    let process = settled_process(runtime, options, &defaults, &container)?;
+    check_terminal(options, &process)?;
     let init = container.init()?.pidfd().map_err(|_| not_running())?;
     let sub_cgroup = sub_cgroup(&container, &options.cgroup)?;
     let filter = container.dir.load_filter()?.map(|(flags, program)| Filter { program, flags });
-    let launched = launch_exec(ExecLaunch {
+    let mut launched = launch_exec(ExecLaunch {
         state: &container.state,
         // The spec knows no frozen container.
         status: if status == Status::Paused { Status::Running } else { status },
@@ -57,28 +40,65 @@ pub fn exec(runtime: &Runtime, options: &ExecOptions) -> Result<i32> {
         init: &init,
         cgroup: sub_cgroup.as_ref().or(container.state.cgroup.as_ref()),
         follow_init: options.cgroup.is_empty(),
-        console_socket: socket,
+        console_socket: options.console_socket.as_deref(),
         preserve_fds: options.preserve_fds,
     })?;
     let foreground = if options.detach { None } else { Some(Foreground::new()?) };
-    let started = launched
-        .release()
-        .and_then(|()| launched.wait_started(Some(PATIENCE)))
-        .and_then(|()| {
-            // Only now: a pid file means that the program did start.
-            options.pid_file.as_ref().map_or(Ok(()), |path| write_pid_file(path, launched.pid))
-        })
-        .and_then(|()| match &options.pidfd_socket {
-            Some(path) => send_pidfd(path, &launched.pidfd, "setns"),
-            None => Ok(()),
-        });
-    if let Err(error) = started {
+    if let Err(error) = start(options, &launched) {
         launched.kill();
         return Err(error);
     }
     match foreground {
         Some(mut foreground) => foreground.wait(launched, None),
         None => Ok(0),
+    }
+}
+
+fn may_exec(status: Status, state: &State, ignore_paused: bool) -> Result<()> {
+    match status {
+        Status::Stopped => Err(Error::message("cannot exec in a stopped container")),
+        Status::Paused => refuse_frozen(state, ignore_paused),
+        Status::Creating => Err(Error::message("cannot exec in a container that is being created")),
+        Status::Created | Status::Running => Ok(()),
+    }
+}
+
+/// [`process`], with what is passed over told or, with `--strict`, refused.
+fn settled_process(
+    runtime: &Runtime,
+    options: &ExecOptions,
+    defaults: &ExecDefaults,
+    container: &Container,
+) -> Result<Process> {
+    let mut notes = Notes::new(runtime.strict);
+    let mut process = process(options, defaults, container, &mut notes)?;
+    let pointer = if options.process_file.is_some() { "" } else { "/process" };
+    without_absent_modules(&mut process, pointer, &mut notes);
+    notes.settle()?;
+    Ok(process)
+}
+
+fn check_terminal(options: &ExecOptions, process: &Process) -> Result<()> {
+    let has_socket = options.console_socket.is_some();
+    if !options.detach && process.terminal && has_socket {
+        // The terminal goes to the socket, and this command stays for the status.
+        return Ok(());
+    }
+    let terminal = if options.detach { Terminal::Elsewhere } else { Terminal::Here };
+    check_console(process.terminal, has_socket, terminal)
+}
+
+/// Lets the program run, and tells those who want to know.
+fn start(options: &ExecOptions, launched: &Launched) -> Result<()> {
+    launched.release()?;
+    launched.wait_started(Some(PATIENCE))?;
+    // Only now: a pid file means that the program did start.
+    if let Some(path) = &options.pid_file {
+        write_pid_file(path, launched.pid)?;
+    }
+    match &options.pidfd_socket {
+        Some(path) => send_pidfd(path, &launched.pidfd, "setns"),
+        None => Ok(()),
     }
 }
 
@@ -112,22 +132,31 @@ fn process(
     container: &Container,
     notes: &mut Notes,
 ) -> Result<Process> {
+    let bundle = &container.state.bundle;
+    let given = defaults.process.as_ref();
     if let Some(path) = &options.process_file {
-        let given = spec::load_process(path, notes)?;
-        let planned = plan::process(&given, &facts(&container.state.bundle)?, "");
+        let planned = plan::process(&spec::load_process(path, notes)?, &facts(bundle)?, "");
         let (process, warnings) = notes.before(planned)?;
         notes.add(warnings);
         // What an annotation of the container asks for holds for all its processes.
-        let keep_groups = defaults.process.as_ref().is_some_and(|process| process.keep_groups);
+        let keep_groups = given.is_some_and(|process| process.keep_groups);
         return Ok(Process { keep_groups, ..process });
     }
     if options.args.is_empty() {
         return Err(Error::message("process args cannot be empty"));
     }
-    let mut process = defaults
-        .process
-        .clone()
-        .unwrap_or_else(|| Process { cwd: Path::new("/").to_owned(), ..Process::default() });
+    let root = || Process { cwd: Path::new("/").to_owned(), ..Process::default() };
+    let mut process = given.cloned().unwrap_or_else(root);
+    change(&mut process, options)?;
+    if !options.caps.is_empty() {
+        let added = capability_mask(&options.caps, facts(bundle)?.last_cap)?;
+        add_capabilities(&mut process.capabilities, added);
+    }
+    Ok(process)
+}
+
+/// What the flags of the command line say otherwise.
+fn change(process: &mut Process, options: &ExecOptions) -> Result<()> {
     process.args.clone_from(&options.args);
     process.terminal = options.tty;
     if let Some(cwd) = &options.cwd {
@@ -147,20 +176,22 @@ fn process(
         process.additional_gids.push(parse_id(gid)?);
     }
     process.no_new_privileges |= options.no_new_privs;
-    process.apparmor_profile = options.apparmor.clone().or(process.apparmor_profile);
-    process.selinux_label = options.process_label.clone().or(process.selinux_label);
-    if options.caps.is_empty() {
-        return Ok(process);
+    if options.apparmor.is_some() {
+        process.apparmor_profile.clone_from(&options.apparmor);
     }
-    let added = capability_mask(&options.caps, facts(&container.state.bundle)?.last_cap)?;
-    let sets = &mut process.capabilities;
+    if options.process_label.is_some() {
+        process.selinux_label.clone_from(&options.process_label);
+    }
+    Ok(())
+}
+
+fn add_capabilities(sets: &mut CapabilitySets, added: u64) {
     // Never inheritable: a program with file capabilities would get them unasked.
     sets.bounding |= added;
     sets.effective |= added;
     sets.permitted |= added;
     // What is not inheritable cannot be ambient.
     sets.ambient |= added & sets.inheritable;
-    Ok(process)
 }
 
 /// `--cap` names as bits.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use libcgroups::{Layout, Resources};
 
+use super::options::CgroupManager;
 use crate::error::{Error, Result};
 use crate::notes::Notes;
 use crate::plan::{HostFacts, Plan, Process};
@@ -66,6 +67,20 @@ pub(super) fn without_absent_settings(limits: &Resources, pointer: &str, notes: 
         notes.add(left_out.map(|name| {
             format!("{pointer}/memory/{name}: is ignored: cgroup v2 has no such setting")
         }));
+    }
+}
+
+/// Notes which annotations ask for a cgroup below one that this manager does not make.
+pub(super) fn without_absent_cgroups(plan: &Plan, manager: CgroupManager, notes: &mut Notes) {
+    let wanted = &plan.sub_cgroups;
+    let mut ignored = |name: &str, text: &str| {
+        notes.add([format!("/annotations/{name}: is ignored: {text}")]);
+    };
+    if wanted.unit.is_some() && manager != CgroupManager::Systemd {
+        ignored("run.oci.systemd.subgroup", "systemd does not make the cgroup");
+    }
+    if wanted.delegated.is_some() && manager == CgroupManager::Disabled {
+        ignored("run.oci.delegate-cgroup", "there is no cgroup");
     }
 }
 

@@ -10,7 +10,7 @@ use oci_spec::runtime::Mount as OciMount;
 use super::host::{facts, protect_descriptors, selinux_is_enabled};
 use super::{Container, Runtime, not_running};
 use crate::error::{Error, Result};
-use crate::init::{self, LivePlace};
+use crate::init::{self, LivePlace, MountLabel};
 use crate::launch::{MountIdMapper, read_id_maps, visit};
 use crate::notes::Notes;
 use crate::plan::{self, Mount, MountKind, Namespace, Namespaces};
@@ -51,8 +51,12 @@ pub fn add_mounts(runtime: &Runtime, id: &str, document: &[u8]) -> Result<()> {
         // What was opened by its number was the container's own if the process is still there.
         sys::pidfd::send_signal(init.as_fd(), 0).map_err(|_| not_running())?;
     }
-    let label = if selinux_is_enabled() { container.dir.load_exec()?.mount_label } else { None };
-    let place = LivePlace { user_namespace, label: label.as_deref() };
+    let exec = if selinux_is_enabled() { Some(container.dir.load_exec()?) } else { None };
+    let label = exec.as_ref().and_then(|exec| {
+        let label = |text| MountLabel { text, option: exec.mount_context };
+        exec.mount_label.as_deref().map(label)
+    });
+    let place = LivePlace { user_namespace, label };
     visit(&container.state, &init, |root| init::add_mounts(root, &mounts, sources, place))
 }
 

@@ -40,7 +40,8 @@ pub fn run(runtime: &Runtime, options: &RunOptions) -> Result<i32> {
         launched.wait_started(hooks.is_empty().then_some(PATIENCE))?;
         run_poststart(&creation.state, launched.pid)
     })?;
-    let Some(launched) = creation.launched else { return Ok(0) };
+    let Some(mut launched) = creation.launched else { return Ok(0) };
+    launched.leave_devices();
     let Some(mut foreground) = foreground else {
         if let Some(proxy) = proxy {
             proxy.relay(launched.pidfd.as_fd(), launched.pid);

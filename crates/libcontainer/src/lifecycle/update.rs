@@ -47,15 +47,19 @@ pub fn update(runtime: &Runtime, options: &UpdateOptions) -> Result<()> {
         // Until they are set, it is not sure which are in force.
         dir.save(&State { devices: None, ..state.clone() })?;
     }
-    cgroup.update(&limits).map_err(|error| cgroup_error(cgroup.explain(error)))?;
-    if let Some(group) = state.rdt.as_ref().filter(|_| !schemata.is_empty()) {
-        group.update(&schemata)?;
-    }
-    if devices.is_some() || memory != state.memory {
-        state.devices = devices.or(state.devices);
-        state.memory = memory;
-        dir.save(state)?;
-    }
+    let change = cgroup.update(&limits).map_err(|error| cgroup_error(cgroup.explain(error)))?;
+    let finish = || {
+        if let Some(group) = state.rdt.as_ref().filter(|_| !schemata.is_empty()) {
+            group.update(&schemata)?;
+        }
+        if devices.is_some() || memory != state.memory {
+            let devices = devices.or(state.devices);
+            dir.save(&State { devices, memory, ..state.clone() })?;
+        }
+        Ok(())
+    };
+    // Else the next one would go by what is not so.
+    finish().inspect_err(|_| change.take_back())?;
     drop(lock);
     Ok(())
 }

@@ -7,6 +7,7 @@
 
 mod affinity;
 mod annotations;
+mod base64;
 mod bitmap;
 mod capabilities;
 mod cgroup;
@@ -40,7 +41,7 @@ mod sysctl;
 mod tests;
 mod uts;
 
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{Linux, Spec};
 
 pub use capabilities::{capability_names, capability_number};
 pub(crate) use cgroup::host_id;
@@ -56,9 +57,9 @@ pub use mounts::{copies_links, live_mounts};
 pub use namespaces::namespace_names;
 pub use process::process;
 pub use resources::limits;
-pub use rules::rules;
 
 use crate::error::Result;
+use rules::Rule;
 
 /// Resolves and validates a whole config.json.
 ///
@@ -69,65 +70,82 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
     let linux = spec.linux().as_ref();
     oci_version::check(spec.version())?;
     let namespaces = namespaces::namespaces(linux, facts, &mut warnings)?;
-    let process = match spec.process() {
-        Some(given) => {
-            let (process, mut passed_over) = process(given, facts, "/process")?;
-            process::ids_are_mapped(&process, &namespaces)?;
-            warnings.append(&mut passed_over);
-            Some(process)
-        }
-        None => None,
-    };
+    let process = first_process(spec, facts, &namespaces, &mut warnings)?;
     let rootfs = rootfs::rootfs(spec, facts, &namespaces.mount)?;
     let mounts = spec.mounts().as_ref();
+    let masked = member(linux, Linux::masked_paths);
+    let readonly = member(linux, Linux::readonly_paths);
+    let net_devices = member(linux, Linux::net_devices);
     let mut plan = Plan {
         oci_version: spec.version().clone(),
         bundle: facts.bundle.clone(),
         mounts: mounts::mounts(mounts, facts, &rootfs.path, &namespaces, &mut warnings)?,
         mount_label: mounts::label(linux)?,
+        mount_context: MountContext::default(),
         rootfs,
-        devices: devices::devices(linux.and_then(|linux| linux.devices().as_ref()), &mut warnings)?,
-        masked_paths: linux.map_or(Ok(Vec::new()), |linux| {
-            paths::paths("maskedPaths", linux.masked_paths(), &namespaces.mount)
-        })?,
-        readonly_paths: linux.map_or(Ok(Vec::new()), |linux| {
-            paths::paths("readonlyPaths", linux.readonly_paths(), &namespaces.mount)
-        })?,
+        devices: devices::devices(member(linux, Linux::devices), &mut warnings)?,
+        masked_paths: paths::paths("maskedPaths", masked, &namespaces.mount)?,
+        readonly_paths: paths::paths("readonlyPaths", readonly, &namespaces.mount)?,
         hostname: uts::name("hostname", spec.hostname().as_deref(), &namespaces.uts)?,
         domainname: uts::name("domainname", spec.domainname().as_deref(), &namespaces.uts)?,
-        sysctl: sysctl::sysctl(linux.and_then(|linux| linux.sysctl().as_ref()), &namespaces)?,
+        sysctl: sysctl::sysctl(member(linux, Linux::sysctl), &namespaces)?,
         process,
         hooks: hooks::hooks(spec.hooks().as_ref())?,
         cgroups_path: cgroup::path(linux)?,
         cgroup_owner: cgroup::owner(spec, &namespaces),
+        sub_cgroups: SubCgroups::default(),
         resources: resources::resources(linux, &mut warnings)?,
-        seccomp: linux
-            .and_then(|linux| linux.seccomp().as_ref())
-            .map(seccomp::profile)
-            .transpose()?,
-        personality: personality::personality(
-            linux.and_then(|linux| linux.personality().as_ref()),
-            &mut warnings,
-        ),
-        intel_rdt: linux
-            .and_then(|linux| linux.intel_rdt().as_ref())
-            .map(|given| intel_rdt::intel_rdt(given, &mut warnings))
-            .transpose()?,
-        net_devices: net_devices::net_devices(
-            linux.and_then(|linux| linux.net_devices().as_ref()),
-            &namespaces,
-            facts,
-        )?,
-        memory_policy: linux
-            .and_then(|linux| linux.memory_policy().as_ref())
-            .map(memory_policy::memory_policy)
-            .transpose()?,
+        seccomp: optional(member(linux, Linux::seccomp), seccomp::profile)?,
+        seccomp_program: None,
+        personality: personality::personality(member(linux, Linux::personality), &mut warnings),
+        intel_rdt: optional(member(linux, Linux::intel_rdt), |given| {
+            intel_rdt::intel_rdt(given, &mut warnings)
+        })?,
+        net_devices: net_devices::net_devices(net_devices, &namespaces, facts)?,
+        memory_policy: optional(member(linux, Linux::memory_policy), memory_policy::memory_policy)?,
         annotations: spec.annotations().clone().unwrap_or_default().into_iter().collect(),
         pidfd_receiver: None,
         namespaces,
         warnings,
     };
     annotations::apply(&mut plan)?;
-    plan.seccomp.as_ref().map_or(Ok(()), seccomp::listener)?;
+    seccomp::listener(&plan)?;
     Ok(plan)
+}
+
+fn first_process(
+    spec: &Spec,
+    facts: &HostFacts,
+    namespaces: &Namespaces,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Process>> {
+    let Some(given) = spec.process() else { return Ok(None) };
+    let (process, mut passed_over) = process(given, facts, "/process")?;
+    process::ids_are_mapped(&process, namespaces)?;
+    warnings.append(&mut passed_over);
+    Ok(Some(process))
+}
+
+/// A member of the section `linux`, if there are both.
+fn member<T>(linux: Option<&Linux>, get: fn(&Linux) -> &Option<T>) -> Option<&T> {
+    linux.and_then(|linux| get(linux).as_ref())
+}
+
+/// What a section resolves to, if it is there.
+fn optional<T, P>(given: Option<&T>, resolve: impl FnOnce(&T) -> Result<P>) -> Result<Option<P>> {
+    given.map(resolve).transpose()
+}
+
+/// Every rule that is in a table: what must hold, and the heading of the runtime-spec.
+pub fn rules() -> Vec<(&'static str, &'static str)> {
+    fn of<T: ?Sized>(rules: &[Rule<T>]) -> impl Iterator<Item = (&'static str, &'static str)> {
+        rules.iter().map(|rule| (rule.rule, rule.source))
+    }
+    of(namespaces::USER_RULES)
+        .chain(of(namespaces::TIME_RULES))
+        .chain(of(scheduler::RULES))
+        .chain(of(hooks::RULES))
+        .chain(of(seccomp::RULES))
+        .chain(of(seccomp::LISTENER_RULES))
+        .collect()
 }

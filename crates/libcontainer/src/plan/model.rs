@@ -28,6 +28,8 @@ pub struct Plan {
     pub mounts: Vec<Mount>,
     /// `linux.mountLabel`: SELinux label of new file systems.
     pub mount_label: Option<String>,
+    /// The option by which SELinux is told of it; by annotation.
+    pub mount_context: MountContext,
     /// The default devices of the runtime-spec and `linux.devices`; one entry for a path.
     pub devices: Vec<Device>,
     /// `linux.maskedPaths`, absolute.
@@ -48,10 +50,14 @@ pub struct Plan {
     pub cgroups_path: Option<String>,
     /// User of the container who is to own its v2 cgroup, so that it can make cgroups below.
     pub cgroup_owner: Option<u32>,
+    /// Further cgroups on the way to the process; by annotation.
+    pub sub_cgroups: SubCgroups,
     /// `linux.resources`, with the default devices appended to the device rules.
     pub resources: libcgroups::Resources,
     /// `linux.seccomp`.
     pub seccomp: Option<seccomp::Profile>,
+    /// Its filter, if it is not to be compiled from the rules; by annotation.
+    pub seccomp_program: Option<Vec<seccomp::Insn>>,
     /// `linux.personality` as the argument of personality(2).
     pub personality: Option<u64>,
     /// `linux.intelRdt`
@@ -66,6 +72,49 @@ pub struct Plan {
     pub pidfd_receiver: Option<PathBuf>,
     /// What was passed over, for the log; each names its place in config.json.
     pub warnings: Vec<String>,
+}
+
+/// What of a new file system has its label; see mount(8).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MountContext {
+    /// All files and the file system itself.
+    #[default]
+    Context,
+    /// The file system itself.
+    Fscontext,
+    /// Files without a label of their own.
+    Defcontext,
+    /// The root directory.
+    Rootcontext,
+}
+
+impl MountContext {
+    const ALL: [Self; 4] = [Self::Context, Self::Fscontext, Self::Defcontext, Self::Rootcontext];
+
+    /// The mount option.
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::Context => "context",
+            Self::Fscontext => "fscontext",
+            Self::Defcontext => "defcontext",
+            Self::Rootcontext => "rootcontext",
+        }
+    }
+
+    /// The reverse of [`MountContext::option`].
+    pub fn from_option(option: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.option() == option)
+    }
+}
+
+/// Cgroups below others, each a path of one name or more without `.` and `..`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SubCgroups {
+    /// Below the unit, where systemd makes the cgroup: this is then the container's.
+    pub unit: Option<String>,
+    /// Below the container's: the process is moved there once it has its cgroup namespace.
+    pub delegated: Option<String>,
 }
 
 /// `root`.

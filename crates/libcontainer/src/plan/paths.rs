@@ -9,10 +9,10 @@ use crate::error::{Error, Result};
 /// The paths of `field`, all absolute.
 pub(super) fn paths(
     field: &str,
-    list: &Option<Vec<String>>,
+    list: Option<&Vec<String>>,
     mount: &Namespace,
 ) -> Result<Vec<PathBuf>> {
-    let list = list.as_deref().unwrap_or_default();
+    let list = list.map(Vec::as_slice).unwrap_or_default();
     if !list.is_empty() && *mount == Namespace::Inherit {
         let text = "unable to restrict sys entries without a private MNT namespace";
         return Err(Error::config(format!("/linux/{field}"), text));

@@ -2,10 +2,12 @@
 
 use oci_spec::runtime::{Process as OciProcess, User};
 
+use super::affinity::affinity as cpu_affinity;
 use super::check::{absolute, no_nul};
 use super::facts::HostFacts;
 use super::idmap::is_mapped;
-use super::{Namespace, Namespaces, Process, affinity, capabilities, rlimits, scheduler};
+use super::scheduler::{io_priority, scheduler};
+use super::{Namespace, Namespaces, Process, capabilities, optional, rlimits};
 use crate::error::{Error, Result};
 
 /// Resolves a process; `pointer` is where it stands: `/process`, or empty for a file of its own.
@@ -22,12 +24,11 @@ pub fn process(
     cwd(given, pointer)?;
     user(given.user(), pointer)?;
     let terminal = given.terminal().unwrap_or(false);
-    let text = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
-    for (field, value) in
-        [("apparmorProfile", given.apparmor_profile()), ("selinuxLabel", given.selinux_label())]
-    {
-        no_nul(value.as_deref().unwrap_or_default(), || format!("{pointer}/{field}"))?;
-    }
+    let apparmor_profile = label(given.apparmor_profile(), "apparmorProfile", pointer)?;
+    let selinux_label = label(given.selinux_label(), "selinuxLabel", pointer)?;
+    let sets = given.capabilities().as_ref();
+    let sets_at = format!("{pointer}/capabilities");
+    let affinity = given.exec_cpu_affinity().as_ref();
     let plan = Process {
         args: args(given, pointer)?,
         env: env(given.env().as_deref().unwrap_or_default(), pointer)?,
@@ -38,37 +39,26 @@ pub fn process(
         keep_groups: false,
         // umask(2) itself looks at no other bits.
         umask: given.user().umask().map(|umask| umask & 0o777),
-        capabilities: capabilities::sets(
-            given.capabilities().as_ref(),
-            facts.last_cap,
-            &format!("{pointer}/capabilities"),
-            &mut warnings,
-        ),
+        capabilities: capabilities::sets(sets, facts.last_cap, &sets_at, &mut warnings),
         no_new_privileges: given.no_new_privileges().unwrap_or(false),
         rlimits: rlimits::rlimits(given.rlimits().as_ref(), pointer)?,
         oom_score_adj: oom_score_adj(given.oom_score_adj(), pointer)?,
         terminal,
         console_size: if terminal { console_size(given, pointer)? } else { None },
-        apparmor_profile: text(given.apparmor_profile()),
-        selinux_label: text(given.selinux_label()),
-        scheduler: given
-            .scheduler()
-            .as_ref()
-            .map(|s| scheduler::scheduler(s, pointer))
-            .transpose()?,
-        io_priority: given
-            .io_priority()
-            .as_ref()
-            .map(|p| scheduler::io_priority(p, pointer))
-            .transpose()?,
-        exec_affinity: given
-            .exec_cpu_affinity()
-            .as_ref()
-            .map(|sets| affinity::affinity(sets, pointer))
-            .transpose()?
+        apparmor_profile,
+        selinux_label,
+        scheduler: optional(given.scheduler().as_ref(), |given| scheduler(given, pointer))?,
+        io_priority: optional(given.io_priority().as_ref(), |given| io_priority(given, pointer))?,
+        exec_affinity: optional(affinity, |given| cpu_affinity(given, pointer))?
             .unwrap_or_default(),
     };
     Ok((plan, warnings))
+}
+
+/// The label of a security module; an empty one is none.
+fn label(value: &Option<String>, field: &str, pointer: &str) -> Result<Option<String>> {
+    no_nul(value.as_deref().unwrap_or_default(), || format!("{pointer}/{field}"))?;
+    Ok(value.clone().filter(|value| !value.is_empty()))
 }
 
 /// The ids of a process must exist in a user namespace that is made for it.

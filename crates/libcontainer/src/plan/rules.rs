@@ -41,17 +41,3 @@ pub(super) fn keep<T: ?Sized>(rules: &[Rule<T>], section: &T, pointer: &str) -> 
         None => Ok(()),
     }
 }
-
-/// Every rule that is in a table: what must hold, and the heading of the runtime-spec.
-pub fn rules() -> Vec<(&'static str, &'static str)> {
-    fn of<T: ?Sized>(rules: &[Rule<T>]) -> impl Iterator<Item = (&'static str, &'static str)> {
-        rules.iter().map(|rule| (rule.rule, rule.source))
-    }
-    of(super::namespaces::USER_RULES)
-        .chain(of(super::namespaces::TIME_RULES))
-        .chain(of(super::scheduler::RULES))
-        .chain(of(super::hooks::RULES))
-        .chain(of(super::seccomp::RULES))
-        .chain(of(super::seccomp::LISTENER_RULES))
-        .collect()
-}

@@ -6,9 +6,10 @@ use oci_spec::runtime::{
 };
 use seccomp::{Action, Arch, ArgCondition, Flag, Op, Profile};
 
+use super::Plan;
 use super::check::{no_nul, no_nul_path};
 use super::rules::{Fault, Rule, keep};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 const EPERM: u16 = 1;
 
@@ -126,8 +127,16 @@ fn wrong_index(given: &LinuxSeccomp) -> Option<Fault> {
 }
 
 /// Somebody must listen if there is anything to hear.
-pub(super) fn listener(profile: &Profile) -> Result<()> {
-    keep(LISTENER_RULES, profile, "/linux/seccomp")
+pub(super) fn listener(plan: &Plan) -> Result<()> {
+    let Some(profile) = &plan.seccomp else { return Ok(()) };
+    keep(LISTENER_RULES, profile, "/linux/seccomp")?;
+    let notifies = plan.seccomp_program.as_deref().is_some_and(seccomp::notifies);
+    if notifies && profile.listener_path.is_none() {
+        let text =
+            "a filter that notifies needs listenerPath: without a listener the syscall would fail";
+        return Err(Error::config("/linux/seccomp", text));
+    }
+    Ok(())
 }
 
 fn metadata_for_nobody(profile: &Profile) -> Option<Fault> {

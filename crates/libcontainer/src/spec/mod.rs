@@ -3,6 +3,7 @@
 mod duplicates;
 mod locate;
 mod mend;
+mod objects;
 mod strict;
 mod template;
 
@@ -158,7 +159,7 @@ fn parse_with<T: Document>(text: &[u8], path: &Path, part: Part, notes: &mut Not
     if notes.is_strict() {
         notes.add(strict::findings(text, part));
     }
-    let parsed = match serde_json::from_slice(text) {
+    let parsed = match objects::from_slice(text) {
         Ok(value) if !T::may_mislead(&value) => Ok((value, Vec::new())),
         Ok(value) => Ok((translated(text, part).unwrap_or(value), Vec::new())),
         Err(error) => second_try(text, part, error).map_err(|fault| fault.into_error(path)),
@@ -248,7 +249,7 @@ fn second_try<T: DeserializeOwned>(
     let Ok(mended) = serde_json::to_vec(&document) else {
         return Err(fault);
     };
-    match serde_json::from_slice(&mended) {
+    match objects::from_slice(&mended) {
         Ok(value) => Ok((value, warnings)),
         Err(error) => {
             let second = Fault::new(&mended, &error);

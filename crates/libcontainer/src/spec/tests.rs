@@ -62,6 +62,37 @@ fn wrong_types_name_their_place() {
 }
 
 #[test]
+fn a_list_is_no_object() {
+    const IS: &str = ": invalid type: sequence, expected an object";
+    fails("[]", "line 1, column 0: invalid type: sequence");
+    // What serde would take for the first members of each.
+    for (text, pointer) in [
+        ("{\"root\": [\"rootfs\", true]}", "/root"),
+        ("{\"linux\": []}", "/linux"),
+        ("{\"process\": {\"cwd\": \"/\", \"user\": [0, 0]}}", "/process/user"),
+        (
+            "{\"process\": {\"cwd\": \"/\", \"user\": {}, \"rlimits\": [[\"RLIMIT_CPU\", 1, 1]]}}",
+            "/process/rlimits/0",
+        ),
+        ("{\"mounts\": [{\"destination\": \"/a\"}, [\"/b\"]]}", "/mounts/1"),
+        ("{\"linux\": {\"resources\": {\"cpu\": [2]}}}", "/linux/resources/cpu"),
+        ("{\"linux\": {\"resources\": {\"rdma\": {\"m/1\": [1]}}}}", "/linux/resources/rdma/m~11"),
+        // Found by the second reading: what else is wrong can be mended.
+        ("{\"root\": null, \"linux\": {\"seccomp\": [\"SCMP_ACT_ALLOW\"]}}", "/linux/seccomp"),
+    ] {
+        fails(text, &format!("{pointer}{IS}"));
+    }
+    let mut notes = Notes::default();
+    let error = parse_resources(b"[[], null]", &mut notes).expect_err("error").to_string();
+    assert_eq!(error, format!("parse \"resources\": line 1, column 0{IS}"));
+    let mounts = parse_mounts(b"[[\"/a\"]]", Path::new("m"), &mut notes);
+    assert_eq!(
+        mounts.expect_err("error").to_string(),
+        format!("parse \"m\": line 1, column 1: /0{IS}")
+    );
+}
+
+#[test]
 fn what_runc_accepts_is_mended() {
     let document = json!({
         "ociVersion": "1.0.0",

@@ -1,21 +1,21 @@
 //! The directory that holds the state of one container.
 
-use std::ffi::OsStr;
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::Write;
+use std::fs::{DirBuilder, Permissions};
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag, open};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, fstat, stat};
 use nix::unistd::mkfifo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{ExecDefaults, State};
+use super::files::{make_private, read_file, replace};
+use super::{ExecDefaults, InitProcess, State};
 use crate::error::{Error, Result};
 
 const STATE: &str = "state.json";
@@ -29,6 +29,9 @@ const NOTIFY: &str = "notify";
 /// Between two looks at a lock that somebody has.
 const LOCK_WAIT: Duration = Duration::from_millis(5);
 
+/// Keeps others from removing a container while it lives.
+pub(crate) struct Hold(#[expect(dead_code, reason = "to be dropped")] Option<Flock<OwnedFd>>);
+
 /// The directory of one container.
 #[derive(Debug, Clone)]
 pub(crate) struct StateDir {
@@ -41,31 +44,67 @@ impl StateDir {
         Self { path: root.join(id) }
     }
 
-    /// Makes the directory.
+    /// Makes the directory with `state` in it, both at once: whoever finds the id finds its state. What a directory
+    /// without anything in it had been for is done.
     ///
     /// # Errors
     /// `container with given ID already exists` when the id is taken.
-    pub(crate) fn create(&self) -> Result<()> {
-        let private = |recursive| {
-            let mut builder = DirBuilder::new();
-            builder.mode(0o700).recursive(recursive);
-            builder
-        };
-        let made = private(false).create(&self.path).or_else(|error| {
-            let root = self.path.parent().filter(|_| error.kind() == std::io::ErrorKind::NotFound);
-            let Some(root) = root else { return Err(error) };
-            private(true).create(root)?;
-            private(false).create(&self.path)
+    pub(crate) fn create(&self, state: &State) -> Result<()> {
+        let draft = self.aside();
+        make_private(&draft)?;
+        let made = Self { path: draft.clone() }.save(state).and_then(|()| {
+            // Onto a directory that is not empty nothing is renamed.
+            std::fs::rename(&draft, &self.path).map_err(|error| match error.kind() {
+                ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists => self.taken(),
+                _ => Error::io("create", &self.path, &error),
+            })
         });
-        made.map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => Self::taken(),
-            _ => Error::io("mkdir", &self.path, &error),
-        })
+        made.inspect_err(|_| drop(std::fs::remove_dir_all(&draft)))
+    }
+
+    /// Where this process has a directory that is not yet, or no longer, that of a container: no id has a `~`.
+    fn aside(&self) -> PathBuf {
+        self.path.with_file_name(format!("~{}", std::process::id()))
+    }
+
+    /// Whether the id is that of a container, or of what is left of one.
+    ///
+    /// # Errors
+    /// `container with given ID already exists` when it is.
+    pub(crate) fn check_free(&self) -> Result<()> {
+        let is_free = match std::fs::read_dir(&self.path) {
+            Err(error) => error.kind() == ErrorKind::NotFound,
+            Ok(mut entries) => entries.next().is_none(),
+        };
+        if is_free { Ok(()) } else { Err(self.taken()) }
     }
 
     /// The error for an id that another container has.
-    pub(crate) fn taken() -> Error {
-        Error::message("container with given ID already exists")
+    fn taken(&self) -> Error {
+        let text = "container with given ID already exists";
+        match std::fs::symlink_metadata(self.path.join(STATE)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Error::message(format!(
+                "{text}: {:?} is left of one, which \"delete --force\" removes",
+                self.path
+            )),
+            _ => Error::message(text),
+        }
+    }
+
+    /// Removes what processes that were killed have left beside the containers' directories of `root`.
+    pub(crate) fn sweep(root: &Path) {
+        for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let pid = name.to_str().and_then(|name| name.strip_prefix('~')?.parse::<i32>().ok());
+            if pid.is_some_and(|pid| InitProcess::of(pid).is_err()) {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+
+    /// The error for an id that no container has.
+    pub(crate) fn missing() -> Error {
+        Error::message("container does not exist")
     }
 
     /// Whether the directory is there.
@@ -80,7 +119,7 @@ impl StateDir {
     /// missing, empty or broken.
     pub(crate) fn load(&self) -> Result<State> {
         if !self.exists() {
-            return Err(Error::message("container does not exist"));
+            return Err(Self::missing());
         }
         let state: State = self.read(STATE)?;
         if state.format != super::FORMAT {
@@ -100,7 +139,7 @@ impl StateDir {
     /// When it is a whole document of another version: its container is that version's to delete.
     pub(crate) fn salvage(&self) -> Result<Option<State>> {
         let path = self.path.join(STATE);
-        let Ok(bytes) = std::fs::read(&path) else { return Ok(None) };
+        let Ok(bytes) = read_file(&path) else { return Ok(None) };
         if let Ok(state) = serde_json::from_slice(&bytes) {
             return Ok(Some(state));
         }
@@ -132,6 +171,35 @@ impl StateDir {
         }
     }
 
+    /// As [`StateDir::lock`] for who takes the container away: a later one of the same id is another one. `None` when
+    /// somebody else has taken it away by now. Who has the lock for longer than `patience` is not waited for.
+    ///
+    /// # Errors
+    /// When the directory cannot be opened.
+    pub(crate) fn lock_for_removal(&self, patience: Duration) -> Result<Option<Hold>> {
+        let deadline = Instant::now() + patience;
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let mut dir = match open(&self.path, flags, Mode::empty()) {
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
+            other => other.map_err(|errno| Error::os("open", &self.path, errno))?,
+        };
+        let there = |dir: &OwnedFd| {
+            let (now, held) = (stat(&self.path), fstat(dir));
+            matches!((now, held), (Ok(a), Ok(b)) if (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
+        };
+        loop {
+            dir = match Flock::lock(dir, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Ok(there(&lock).then_some(Hold(Some(lock)))),
+                Err((dir, Errno::EWOULDBLOCK)) if Instant::now() < deadline => dir,
+                Err((dir, _)) => return Ok(there(&dir).then_some(Hold(None))),
+            };
+            if !there(&dir) {
+                return Ok(None);
+            }
+            std::thread::sleep(LOCK_WAIT);
+        }
+    }
+
     /// Replaces state.json.
     pub(crate) fn save(&self, state: &State) -> Result<()> {
         self.write(STATE, state)
@@ -150,14 +218,14 @@ impl StateDir {
     /// The compiled filter and its flags, if the container has one.
     pub(crate) fn load_filter(&self) -> Result<Option<(u32, Vec<u8>)>> {
         let path = self.path.join(FILTER);
-        match std::fs::read(&path) {
+        match read_file(&path) {
             Ok(bytes) => match bytes.split_first_chunk() {
                 Some((flags, program)) if !program.is_empty() => {
                     Ok(Some((u32::from_ne_bytes(*flags), program.to_vec())))
                 }
                 _ => Err(Error::message(format!("{path:?}: broken seccomp filter"))),
             },
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", path, &error)),
         }
     }
@@ -171,7 +239,7 @@ impl StateDir {
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let path = self.path.join(name);
-        let bytes = std::fs::read(&path).map_err(|error| Error::io("read", &path, &error))?;
+        let bytes = read_file(&path).map_err(|error| Error::io("read", &path, &error))?;
         serde_json::from_slice(&bytes)
             .map_err(|error| Error::message(format!("{path:?}: broken container state: {error}")))
     }
@@ -253,7 +321,7 @@ impl StateDir {
         let start = Flock::lock(start, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
             if errno == Errno::EWOULDBLOCK { Errno::EALREADY } else { errno }
         })?;
-        if nix::sys::stat::fstat(&*start)?.st_nlink == 0 {
+        if fstat(&*start)?.st_nlink == 0 {
             return Err(Errno::EALREADY);
         }
         nix::unistd::write(&*start, &[0])?;
@@ -262,48 +330,22 @@ impl StateDir {
         Ok(())
     }
 
-    /// Removes the directory and all in it; one that is gone already is fine.
+    /// Removes the directory and all in it; one that is gone already is fine. The id is free at once, whatever happens
+    /// to the rest.
     pub(crate) fn remove(&self) -> Result<()> {
-        match std::fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io("remove", &self.path, &error))
+        let aside = self.aside();
+        let moved = std::fs::rename(&self.path, &aside).or_else(|error| match error.kind() {
+            // A process with this number died here before.
+            ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists => {
+                std::fs::remove_dir_all(&aside)?;
+                std::fs::rename(&self.path, &aside)
             }
-            _ => Ok(()),
+            _ => Err(error),
+        });
+        match moved {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            other => other.map_err(|error| Error::io("remove", &self.path, &error))?,
         }
+        std::fs::remove_dir_all(&aside).map_err(|error| Error::io("remove", &aside, &error))
     }
-}
-
-/// Puts a file with these bytes at `path` by rename: it is there whole or not at all, no link that
-/// lies at `path` is followed, and its mode does not depend on the umask.
-pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let (temporary, mut file) = open_beside(path, mode)?;
-    let done = file.write_all(bytes).and_then(|()| std::fs::rename(&temporary, path));
-    done.map_err(|error| {
-        let _ = std::fs::remove_file(&temporary);
-        Error::io("write", path, &error)
-    })
-}
-
-/// Opens a new file `.NAME.PID` beside `path`.
-pub(crate) fn open_beside(path: &Path, mode: u32) -> Result<(PathBuf, File)> {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or(OsStr::new("file")));
-    name.push(format!(".{}", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(mode).custom_flags(nix::libc::O_NOFOLLOW);
-    let file = match options.open(&temporary) {
-        // A process with this number died here before: its leftover is nobody's.
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let _ = std::fs::remove_file(&temporary);
-            options.open(&temporary)
-        }
-        other => other,
-    };
-    let file = file.map_err(|error| Error::io("open", path, &error))?;
-    if mode & 0o077 != 0 {
-        file.set_permissions(Permissions::from_mode(mode))
-            .map_err(|error| Error::io("chmod", path, &error))?;
-    }
-    Ok((temporary, file))
 }

@@ -12,6 +12,7 @@
 
 mod dir;
 mod exit;
+mod files;
 mod liveness;
 mod view;
 
@@ -21,10 +22,11 @@ use std::path::PathBuf;
 use libcgroups::{Access, DeviceKind, DeviceRule};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Hook, MemoryPolicy, Process};
+use crate::plan::{Hook, MemoryPolicy, MountContext, Process};
 
-pub(crate) use dir::{StateDir, replace};
+pub(crate) use dir::StateDir;
 pub(crate) use exit::ExitWatch;
+pub(crate) use files::replace;
 pub(crate) use liveness::{InitProcess, Liveness};
 pub use view::StateView;
 pub(crate) use view::Status;
@@ -115,6 +117,9 @@ pub(crate) struct ExecDefaults {
     /// `linux.mountLabel`, for mounts that are added later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mount_label: Option<String>,
+    /// The option by which SELinux is told of it.
+    #[serde(default)]
+    pub mount_context: MountContext,
 }
 
 #[cfg(test)]

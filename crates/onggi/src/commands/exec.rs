@@ -29,11 +29,7 @@ pub(super) const VERB: Verb = Verb {
 fn arguments(command: Command) -> Command {
     shared::with_id(command)
         .arg(Arg::new("command").num_args(0..).action(ArgAction::Append))
-        .arg(path(
-            "console-socket",
-            "SOCKET",
-            "send the master of the terminal to this Unix socket",
-        ))
+        .arg(shared::console_socket())
         .arg(path("pidfd-socket", "SOCKET", "send a pidfd of the process to this Unix socket"))
         .arg(text("cwd", "DIR", "working directory in the container"))
         .arg(texts("env", "NAME=VALUE", "set an environment variable; may be repeated").short('e'))

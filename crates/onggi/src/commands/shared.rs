@@ -35,6 +35,11 @@ pub(super) fn texts(name: &'static str, value: &'static str, help: &'static str)
     text(name, value, help).action(ArgAction::Append)
 }
 
+/// `--console-socket`
+pub(super) fn console_socket() -> Arg {
+    path("console-socket", "SOCKET", "send the master of the terminal to this Unix socket")
+}
+
 /// `--preserve-fds`
 pub(super) fn preserve_fds() -> Arg {
     text("preserve-fds", "N", "pass on N more file descriptors (stdio + $LISTEN_FDS + N)")
@@ -111,11 +116,7 @@ pub(super) fn with_create_flags(command: Command) -> Command {
     command
         .arg(path("bundle", "DIR", "the bundle (default: the current directory)").short('b'))
         .arg(path("config", "FILE", "read FILE instead of the bundle's config.json").short('f'))
-        .arg(path(
-            "console-socket",
-            "SOCKET",
-            "send the master of the terminal to this Unix socket",
-        ))
+        .arg(console_socket())
         .arg(path("pidfd-socket", "SOCKET", "send a pidfd of the init process to this Unix socket"))
         .arg(path("pid-file", "FILE", "write the process id of the init process to FILE"))
         .arg(switch("no-pivot", "change the root without pivot_root, for a root on a ramdisk"))

@@ -33,20 +33,26 @@ pub(super) enum Instance {
 pub(super) enum Failure {
     /// systemd said no: the name of the error, and its text.
     Refused { name: String, text: String },
-    /// Nobody could be talked to, or not in time: what was tried, and why it failed.
+    /// Nobody could be talked to: what was tried, and why it failed.
     Unreachable(String),
+    /// Somebody is there and does not answer in time.
+    Late(String),
 }
 
-const MANAGER: Target = Target {
+const MANAGER: Target<'_> = Target {
     destination: "org.freedesktop.systemd1",
     path: "/org/freedesktop/systemd1",
     interface: "org.freedesktop.systemd1.Manager",
 };
-const BUS: Target = Target {
+const BUS: Target<'_> = Target {
     destination: "org.freedesktop.DBus",
     path: "/org/freedesktop/DBus",
     interface: "org.freedesktop.DBus",
 };
+const UNIT: &str = "org.freedesktop.systemd1.Unit";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+/// Below it each loaded unit has an object by its name, and one by its invocation, if it runs.
+const UNITS: &str = "/org/freedesktop/systemd1/unit/";
 const JOB_SIGNALS: &str =
     "type='signal',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'";
 
@@ -75,10 +81,15 @@ impl Connection {
     pub(super) fn open(instance: Instance, patience: Duration) -> Result<Self, Failure> {
         let deadline = Instant::now() + patience;
         let mut failures = Vec::new();
+        let mut is_late = false;
         for address in address::candidates(instance) {
             match Self::to(&address, deadline) {
                 Ok(connection) => return Ok(connection),
                 Err(Failure::Unreachable(text)) => failures.push(text),
+                Err(Failure::Late(text)) => {
+                    failures.push(text);
+                    is_late = true;
+                }
                 Err(refused) => return Err(refused),
             }
         }
@@ -87,13 +98,15 @@ impl Connection {
                 "neither XDG_RUNTIME_DIR nor DBUS_SESSION_BUS_ADDRESS says where it is".into(),
             );
         }
-        Err(Failure::Unreachable(failures.join("; ")))
+        let text = failures.join("; ");
+        Err(if is_late { Failure::Late(text) } else { Failure::Unreachable(text) })
     }
 
     fn to(address: &Address, deadline: Instant) -> Result<Self, Failure> {
         let peer = address.to_string();
         let failed = |errno: Errno| {
-            Failure::Unreachable(format!("connect to {peer}: {}", crate::error::errno_text(errno)))
+            let text = format!("connect to {peer}: {}", crate::error::errno_text(errno));
+            if errno == Errno::EAGAIN { Failure::Late(text) } else { Failure::Unreachable(text) }
         };
         let socket = connect_to(address, deadline).map_err(failed)?;
         let mut connection =
@@ -111,6 +124,27 @@ impl Connection {
         self.call(MANAGER, member, args)
     }
 
+    /// Which invocation of a unit there is, as 32 hexadecimal digits: each time that it is started it is another one.
+    /// `None` when it does not run.
+    pub(super) fn invocation(&mut self, unit: &str) -> Result<Option<String>, Failure> {
+        let path = format!("{UNITS}{}", label(unit));
+        let target = Target { path: &path, interface: PROPERTIES, ..MANAGER };
+        let args = [UNIT, "InvocationID"].map(Value::text);
+        let id = self.call(target, "Get", &args)?.into_iter().next();
+        Ok(id.filter(|id| !id.is_empty()))
+    }
+
+    /// Calls a method of an invocation of a unit, and of no other one.
+    pub(super) fn call_invocation(
+        &mut self,
+        id: &str,
+        member: &str,
+        args: &[Value],
+    ) -> Result<Vec<String>, Failure> {
+        let path = format!("{UNITS}{id}");
+        self.call(Target { path: &path, interface: UNIT, ..MANAGER }, member, args)
+    }
+
     /// Waits for the end of a job; gives its result, `done` if all is well.
     pub(super) fn wait_job(&mut self, job: &str) -> Result<String, Failure> {
         loop {
@@ -123,7 +157,7 @@ impl Connection {
 
     fn call(
         &mut self,
-        target: Target,
+        target: Target<'_>,
         member: &str,
         args: &[Value],
     ) -> Result<Vec<String>, Failure> {
@@ -238,7 +272,7 @@ impl Connection {
     fn time_left(&self) -> Result<Duration, Failure> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(Failure::Unreachable(format!("{} did not answer in time", self.peer)));
+            return Err(Failure::Late(format!("{} did not answer in time", self.peer)));
         }
         Ok(left)
     }
@@ -257,6 +291,17 @@ impl Connection {
     fn lost(&self, op: &str, errno: Errno) -> Failure {
         Failure::Unreachable(format!("{op} {}: {}", self.peer, crate::error::errno_text(errno)))
     }
+}
+
+/// A unit's name as a part of an object's path, as sd_bus_path_encode(3) spells it.
+fn label(name: &str) -> String {
+    let plain =
+        |at: usize, byte: u8| byte.is_ascii_alphabetic() || (at > 0 && byte.is_ascii_digit());
+    let spell = |(at, byte): (usize, u8)| match plain(at, byte) {
+        true => char::from(byte).to_string(),
+        false => format!("_{byte:02x}"),
+    };
+    name.bytes().enumerate().map(spell).collect()
 }
 
 /// A non-blocking socket that is connected to `address`.
@@ -278,124 +323,4 @@ fn connect_to(address: &Address, deadline: Instant) -> nix::Result<OwnedFd> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-    use std::os::unix::net::{UnixListener, UnixStream};
-    use std::path::PathBuf;
-    use std::thread::JoinHandle;
-
-    use super::*;
-
-    /// A socket with one caller, whom `talk` treats as it likes.
-    struct Peer {
-        path: PathBuf,
-        thread: Option<JoinHandle<()>>,
-    }
-
-    impl Peer {
-        fn new(name: &str, talk: impl FnOnce(UnixStream) + Send + 'static) -> Self {
-            let path =
-                std::env::temp_dir().join(format!("onggi-dbus-{}-{name}", std::process::id()));
-            let listener = UnixListener::bind(&path).expect("bind");
-            let thread = std::thread::spawn(move || talk(listener.accept().expect("accept").0));
-            Self { path, thread: Some(thread) }
-        }
-
-        fn connect(&self, patience: Duration) -> Result<Connection, Failure> {
-            Connection::to(&Address::Private(self.path.clone()), Instant::now() + patience)
-        }
-    }
-
-    impl Drop for Peer {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_file(&self.path);
-            if let Some(thread) = self.thread.take() {
-                let _ = thread.join();
-            }
-        }
-    }
-
-    const SHORT: Duration = Duration::from_millis(100);
-    const LONG: Duration = Duration::from_secs(20);
-
-    fn unreachable<T: std::fmt::Debug>(result: Result<T, Failure>) -> String {
-        match result.expect_err("a failure") {
-            Failure::Unreachable(text) => text,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Reads until the other side hangs up.
-    fn drain(mut stream: UnixStream) {
-        let _ = stream.read_to_end(&mut Vec::new());
-    }
-
-    #[test]
-    fn one_that_never_answers() {
-        let peer = Peer::new("silent", drain);
-        let begin = Instant::now();
-        let text = unreachable(peer.connect(SHORT));
-        assert!(text.ends_with("did not answer in time"), "{text}");
-        assert!(begin.elapsed() >= SHORT && begin.elapsed() < LONG);
-    }
-
-    #[test]
-    fn one_that_stops_answering() {
-        let peer = Peer::new("stopped", |mut stream| {
-            stream.write_all(b"DATA\r\nOK 0\r\n").expect("write");
-            drain(stream);
-        });
-        let mut connection = peer.connect(SHORT * 5).expect("greeted");
-        let text = unreachable(connection.manager("StopUnit", &[Value::text("x.scope")]));
-        assert!(text.ends_with("did not answer in time"), "{text}");
-    }
-
-    #[test]
-    fn one_that_talks_of_other_things_for_ever() {
-        let peer = Peer::new("talker", |mut stream| {
-            stream.write_all(b"DATA\r\nOK 0\r\n").expect("write");
-            // Signals without anything in them.
-            let signals = b"l\x04\0\x01\0\0\0\0\x01\0\0\0\0\0\0\0".repeat(4096);
-            while stream.write_all(&signals).is_ok() {}
-        });
-        let begin = Instant::now();
-        let mut connection = peer.connect(SHORT * 5).expect("greeted");
-        let text = unreachable(connection.manager("StopUnit", &[Value::text("x.scope")]));
-        assert!(text.ends_with("did not answer in time"), "{text}");
-        assert!(begin.elapsed() < LONG);
-    }
-
-    #[test]
-    fn ones_that_are_no_systemd() {
-        let cases: [(&str, &'static [u8], &str); 4] = [
-            ("gone", b"", "hung up"),
-            (
-                "rejects",
-                b"REJECTED EXTERNAL\r\n",
-                "does not let this user in: \"REJECTED EXTERNAL\"",
-            ),
-            ("talks", &[b'x'; 5000], "does not speak D-Bus"),
-            ("breaks", b"DATA\r\nOK 0\r\nHTTP/1.1 400 Bad Request\r\n\r\n", "unknown byte order"),
-        ];
-        for (name, answer, expected) in cases {
-            let peer = Peer::new(name, move |mut stream| {
-                let _ = stream.write_all(answer);
-                let _ = stream.shutdown(std::net::Shutdown::Write);
-                drain(stream);
-            });
-            let result = peer.connect(LONG).and_then(|mut c| c.manager("GetUnit", &[]));
-            let text = unreachable(result);
-            assert!(text.ends_with(expected), "{name}: {text}");
-        }
-    }
-
-    #[test]
-    fn nobody_there() {
-        let path = std::env::temp_dir().join("onggi-dbus-nobody");
-        let text = unreachable(Connection::to(&Address::Bus(path), Instant::now() + SHORT));
-        assert!(
-            text.starts_with("connect to ") && text.ends_with(": no such file or directory"),
-            "{text}"
-        );
-    }
-}
+mod tests;

@@ -28,10 +28,10 @@ const SIGNATURE: u8 = 8;
 
 /// Whom a method call is for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Target {
-    pub(super) destination: &'static str,
-    pub(super) path: &'static str,
-    pub(super) interface: &'static str,
+pub(super) struct Target<'a> {
+    pub(super) destination: &'a str,
+    pub(super) path: &'a str,
+    pub(super) interface: &'a str,
 }
 
 /// A received message that a client may have been waiting for.
@@ -48,7 +48,12 @@ pub(super) enum Message {
 }
 
 /// A method call.
-pub(super) fn method_call(serial: u32, target: Target, member: &str, args: &[Value]) -> Vec<u8> {
+pub(super) fn method_call(
+    serial: u32,
+    target: Target<'_>,
+    member: &str,
+    args: &[Value],
+) -> Vec<u8> {
     let mut body = Writer::default();
     args.iter().for_each(|arg| body.value(arg));
     let signature: String = args.iter().map(Value::signature).collect();
@@ -271,13 +276,17 @@ impl<'a> Reader<'a> {
     }
 
     /// The arguments as text, up to the first of a type that no message has which is waited for. Of an array there is
-    /// the length in bytes, and nothing comes after it.
+    /// the length in bytes, and nothing comes after it; of bytes in a variant their hexadecimal digits.
     fn args(&mut self, signature: &str) -> Result<Vec<String>, Malformed> {
         let mut args = Vec::new();
         for letter in signature.bytes() {
             args.push(match letter {
                 b's' | b'o' => self.text()?,
                 b'u' => self.u32()?.to_string(),
+                b'v' if self.short_text()? == "ay" => {
+                    let length = self.u32()? as usize;
+                    self.take(length)?.iter().map(|byte| format!("{byte:02x}")).collect()
+                }
                 b'a' => {
                     args.push(self.u32()?.to_string());
                     break;

@@ -22,15 +22,15 @@ pub struct Process {
     /// The groups of the runtime's caller stay, and `additional_gids` are not looked at; by annotation.
     #[serde(default)]
     pub keep_groups: bool,
-    /// `user.umask`; `None` stands for 0022.
+    /// `user.umask`, permission bits alone; `None` stands for 0022.
     pub umask: Option<u32>,
-    /// `capabilities`; `None` keeps none.
+    /// `capabilities`; without them all sets are empty.
     pub capabilities: CapabilitySets,
     /// `noNewPrivileges`
     pub no_new_privileges: bool,
     /// `rlimits`
     pub rlimits: Vec<Rlimit>,
-    /// `oomScoreAdj`
+    /// `oomScoreAdj`, -1000 to 1000; `None` leaves it as it is.
     pub oom_score_adj: Option<i32>,
     /// `terminal`
     pub terminal: bool,

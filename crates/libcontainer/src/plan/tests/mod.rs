@@ -1,5 +1,6 @@
 //! One small config.json for each rule.
 
+mod annotations;
 mod linux;
 mod mount_ids;
 mod mounts;

@@ -1,6 +1,6 @@
 use super::*;
 
-const TARGET: Target = Target { destination: "a.b", path: "/a", interface: "a.I" };
+const TARGET: Target<'_> = Target { destination: "a.b", path: "/a", interface: "a.I" };
 
 /// As `busctl` sends it.
 #[test]
@@ -83,6 +83,16 @@ fn replies() {
     let none = message(METHOD_RETURN, reply_serial, &[processes]);
     let expected = Message::Return { serial: 3, args: vec!["0".into()] };
     assert_eq!(parse(&none), Ok(expected));
+    for (value, text) in [
+        (Value::Bytes(vec![0, 0xab, 7]), &["00ab07"][..]),
+        (Value::Bytes(vec![]), &[""]),
+        // Nobody waits for one of these.
+        (Value::text("x"), &[]),
+    ] {
+        let reply = message(METHOD_RETURN, reply_serial, &[Value::Variant(Box::new(value))]);
+        let args = text.iter().map(|text| (*text).to_owned()).collect();
+        assert_eq!(parse(&reply), Ok(Message::Return { serial: 3, args }));
+    }
 }
 
 #[test]

@@ -1,0 +1,72 @@
+//! Files and directories of the state: whole or not there, and nobody else's.
+
+use std::ffi::OsStr;
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// The bytes of a file; a FIFO in its place is an empty one, which nobody waits for.
+pub(super) fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
+    let length = file.metadata().map_or(0, |meta| meta.len());
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Makes a directory that is new and only its owner's, and the one above it if need be.
+pub(super) fn make_private(path: &Path) -> Result<()> {
+    let mkdir =
+        |path: &Path, recursive| DirBuilder::new().mode(0o700).recursive(recursive).create(path);
+    let made = mkdir(path, false).or_else(|error| match (error.kind(), path.parent()) {
+        (ErrorKind::NotFound, Some(root)) => {
+            mkdir(root, true)?;
+            mkdir(path, false)
+        }
+        // A process with this number died here before.
+        (ErrorKind::AlreadyExists, _) => {
+            std::fs::remove_dir_all(path)?;
+            mkdir(path, false)
+        }
+        _ => Err(error),
+    });
+    made.map_err(|error| Error::io("mkdir", path, &error))
+}
+
+/// Puts a file with these bytes at `path` by rename: it is there whole or not at all, no link that
+/// lies at `path` is followed, and its mode does not depend on the umask.
+pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let (temporary, mut file) = open_beside(path, mode)?;
+    let done = file.write_all(bytes).and_then(|()| std::fs::rename(&temporary, path));
+    done.map_err(|error| {
+        let _ = std::fs::remove_file(&temporary);
+        Error::io("write", path, &error)
+    })
+}
+
+/// Opens a new file `.NAME.PID` beside `path`.
+fn open_beside(path: &Path, mode: u32) -> Result<(PathBuf, File)> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or(OsStr::new("file")));
+    name.push(format!(".{}", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(mode).custom_flags(nix::libc::O_NOFOLLOW);
+    let file = match options.open(&temporary) {
+        // A process with this number died here before: its leftover is nobody's.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let _ = std::fs::remove_file(&temporary);
+            options.open(&temporary)
+        }
+        other => other,
+    };
+    let file = file.map_err(|error| Error::io("open", path, &error))?;
+    if mode & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(mode))
+            .map_err(|error| Error::io("chmod", path, &error))?;
+    }
+    Ok((temporary, file))
+}
