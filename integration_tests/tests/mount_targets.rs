@@ -125,6 +125,43 @@ fn tmpcopyup_brings_the_files_along() {
     assert!(data.join("file").exists());
 }
 
+/// What the options say of the root directory goes before what it covers.
+#[test]
+fn tmpcopyup_keeps_the_mode_and_the_owner_of_the_options() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "differs or lacks it");
+    for (options, want) in [
+        (&["tmpcopyup", "mode=1775"][..], "d 1775 7 8"),
+        (&["tmpcopyup", "mode=1775", "uid=5", "gid=6"], "d 1775 5 6"),
+        (&["tmpcopyup", "gid=6"], "d 715 7 6"),
+        (&["tmpcopyup"], "d 715 7 8"),
+    ] {
+        let mut bundle = Bundle::new(&["all", "stat", "/data", "--", "ls", "/data"]);
+        let data = bundle.rootfs().join("data");
+        fs::create_dir_all(&data).expect("mkdir");
+        fs::write(data.join("file"), "").expect("write");
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o715)).expect("chmod");
+        std::os::unix::fs::chown(&data, Some(7), Some(8)).expect("chown");
+        bundle.push("/mounts", mount("/data", "tmpfs", "tmpfs", options));
+        let output = bundle.run();
+        assert!(output.ok().contains(want), "{options:?}: {output}");
+        assert!(output.stdout.ends_with("file\n"), "{output}");
+        bundle.assert_clean();
+    }
+}
+
+/// More than mount(2) takes, which would cut it off in silence.
+#[test]
+fn options_longer_than_a_page_are_refused() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "another number and other words");
+    let mut bundle = Bundle::new(&["all"]);
+    let all = format!("lowerdir=/a:{}", "b".repeat(4100));
+    bundle.push("/mounts", mount("/layers", "overlay", "overlay", &[&all]));
+    bundle.run().exits(1).fails_with(&["/layers", "4095 are the most"]);
+    bundle.assert_clean();
+}
+
 #[test]
 fn devpts_instances_are_separate() {
     need_root!();

@@ -134,6 +134,11 @@ pub(super) fn new_filesystem(
 ) -> Result<OwnedFd> {
     if options.mount_flags != 0 || is_long(source, options) {
         let (data, flags) = for_mount_call(options);
+        if data.len() > LONGEST_DATA {
+            let text =
+                format!("mount options of {} bytes: {LONGEST_DATA} are the most", data.len());
+            return Err(Error::message(text));
+        }
         return mount::new_mount(fstype, source, &data, attributes, flags).map_err(|errno| {
             match errno {
                 Errno::EAGAIN => Error::message(format!(
@@ -155,9 +160,10 @@ pub(super) fn new_filesystem(
         .map_err(|errno| complain(&context, &format!("mount {fstype:?}"), errno))
 }
 
-/// fsconfig(2) takes no longer values than this, in bytes; mount(2) takes a page of options. The list of an
-/// overlay's layers is soon longer.
+/// fsconfig(2) takes no longer values than this, in bytes. The list of an overlay's layers is soon longer.
 const LONGEST_VALUE: usize = 255;
+/// What mount(2) takes of all options together where pages are smallest; the rest it would cut off in silence.
+const LONGEST_DATA: usize = 4095;
 
 fn is_long(source: &str, options: &FilesystemOptions) -> bool {
     let values = options.values.iter().map(|(_, value)| value.as_str());

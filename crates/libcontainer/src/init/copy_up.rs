@@ -6,16 +6,22 @@ use std::path::Path;
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
-use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmod, fchmodat, fstatat, mkdirat, mknodat};
+use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstatat, mkdirat, mknodat};
 use nix::unistd::{Gid, Uid, fchownat, symlinkat};
 
-/// Copies everything below the directory `from` into the directory `to`, with owners and modes.
-pub(super) fn copy(from: &OwnedFd, to: &OwnedFd) -> nix::Result<()> {
-    let here = AtFlags::AT_SYMLINK_NOFOLLOW;
+/// Copies everything below the directory `from` into the root directory `to`, with owners and modes; and its user and its
+/// group, if nobody has named others. Its mode it has already.
+pub(super) fn copy(from: &OwnedFd, to: &OwnedFd, user: bool, group: bool) -> nix::Result<()> {
     let stat = nix::sys::stat::fstat(from)?;
     let to = openat(to, ".", OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
-    fchmod(&to, Mode::from_bits_truncate(stat.st_mode))?;
-    nix::unistd::fchown(&to, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)))?;
+    let user = user.then(|| Uid::from_raw(stat.st_uid));
+    let group = group.then(|| Gid::from_raw(stat.st_gid));
+    nix::unistd::fchown(&to, user, group)?;
+    copy_below(from, &to)
+}
+
+fn copy_below(from: &OwnedFd, to: &OwnedFd) -> nix::Result<()> {
+    let here = AtFlags::AT_SYMLINK_NOFOLLOW;
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mut entries = Dir::openat(from, ".", flags, Mode::empty())?;
     let mut names = Vec::new();
@@ -31,23 +37,23 @@ pub(super) fn copy(from: &OwnedFd, to: &OwnedFd) -> nix::Result<()> {
         let kind = SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits());
         match kind {
             SFlag::S_IFDIR => {
-                mkdirat(&to, name.as_c_str(), mode)?;
+                mkdirat(to, name.as_c_str(), mode)?;
                 let source = openat(from, name.as_c_str(), flags, Mode::empty())?;
-                let target = openat(&to, name.as_c_str(), flags, Mode::empty())?;
-                copy(&source, &target)?;
+                let target = openat(to, name.as_c_str(), flags, Mode::empty())?;
+                copy_below(&source, &target)?;
             }
             SFlag::S_IFLNK => {
                 let text = readlinkat(from, name.as_c_str())?;
-                symlinkat(Path::new(&text), &to, name.as_c_str())?;
+                symlinkat(Path::new(&text), to, name.as_c_str())?;
             }
-            SFlag::S_IFREG => copy_file(from, &to, &name)?,
-            _ => mknodat(&to, name.as_c_str(), kind, mode, stat.st_rdev)?,
+            SFlag::S_IFREG => copy_file(from, to, &name)?,
+            _ => mknodat(to, name.as_c_str(), kind, mode, stat.st_rdev)?,
         }
         let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
-        fchownat(&to, name.as_c_str(), Some(uid), Some(gid), here)?;
+        fchownat(to, name.as_c_str(), Some(uid), Some(gid), here)?;
         if kind != SFlag::S_IFLNK {
             // chown(2) takes set-user-id bits away.
-            fchmodat(&to, name.as_c_str(), mode, FchmodatFlags::FollowSymlink)?;
+            fchmodat(to, name.as_c_str(), mode, FchmodatFlags::FollowSymlink)?;
         }
     }
     Ok(())

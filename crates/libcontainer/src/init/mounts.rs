@@ -240,7 +240,8 @@ impl Mounter<'_> {
         let tree = new_filesystem(fstype, source, &options, attributes)?;
         label::set_on_root(fstype, tree.as_fd(), self.label)?;
         if entry.copy_up {
-            copy_up::copy(&target, &tree)
+            let given = |key: &str| options.values.iter().any(|(known, _)| known == key);
+            copy_up::copy(&target, &tree, !given("uid"), !given("gid"))
                 .map_err(|errno| Error::os("copy up", &entry.destination, errno))?;
         }
         let mut changes = Vec::new();
