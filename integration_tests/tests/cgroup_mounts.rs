@@ -1,7 +1,13 @@
 //! Mounts of type cgroup, on v1 and v2, with and without a cgroup namespace.
 
-use integration_tests::{Bundle, Cgroups, View, need_root, run, skip, without_namespace};
+use integration_tests::{
+    Bundle, Cgroups, HostMount, View, differs, mount, need_root, run, skip, without_namespace,
+};
+use nix::mount::MsFlags;
+use nix::sched::{CloneFlags, unshare};
 use serde_json::json;
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 fn bundle(private: bool, args: &[&str]) -> Bundle {
@@ -142,5 +148,80 @@ fn hierarchies_have_the_propagation_that_is_asked_for() {
         }
         assert!(seen > 1, "{output}");
         bundle.assert_clean();
+    }
+}
+
+/// The hierarchy `name=systemd` of cgroup v1, without controllers, seen by this thread and what it starts.
+fn systemds_hierarchy(bundle: &Bundle) -> HostMount {
+    unshare(CloneFlags::CLONE_NEWNS).expect("unshare");
+    let flags = MsFlags::MS_SLAVE | MsFlags::MS_REC;
+    nix::mount::mount(None::<&str>, "/", None::<&str>, flags, None::<&str>).expect("slave");
+    let path = bundle.dir().join("v1");
+    fs::create_dir(&path).expect("mkdir");
+    let options = Some("none,name=systemd,xattr");
+    nix::mount::mount(Some("cgroup"), &path, Some("cgroup"), MsFlags::empty(), options)
+        .or_else(|_| {
+            // It is there, with other options.
+            let options = Some("none,name=systemd");
+            nix::mount::mount(Some("cgroup"), &path, Some("cgroup"), MsFlags::empty(), options)
+        })
+        .expect("mount a v1 hierarchy");
+    HostMount(path)
+}
+
+/// An old systemd in the container finds the v1 hierarchy that it keeps its units in, and nothing else, on a host whose
+/// controllers are all in the v2 tree.
+#[test]
+fn an_annotation_asks_for_systemds_v1_hierarchy() {
+    need_root!();
+    differs!(Runc | Youki, "it knows no such annotation");
+    differs!(Crun, "it wants the hierarchy at /sys/fs/cgroup/systemd");
+    if Cgroups::detect().view() != View::V2 {
+        skip!("it is there anyway");
+    }
+    const NAME: &str = "run.oci.systemd.force_cgroup_v1";
+    let mut bundle = Bundle::new(&["sleep", "100"]);
+    without_namespace(&mut bundle.config, "cgroup");
+    bundle.push("/linux/namespaces", json!({ "type": "cgroup" }));
+    let mounts = bundle.config["mounts"].as_array_mut().expect("mounts");
+    mounts.retain(|mount| mount["type"] != "cgroup");
+    bundle.push(
+        "/mounts",
+        mount("/sys/fs/cgroup", "cgroup", "cgroup", &["nosuid", "noexec", "nodev"]),
+    );
+    bundle.set("/annotations", json!({ NAME: "/sys/fs/cgroup" }));
+    let limited = Cgroups::detect().has("pids");
+    if limited {
+        bundle.set("/linux/resources/pids", json!({ "limit": 77 }));
+    }
+    bundle.run().exits(1).fails_with(&[NAME, "no cgroup v1 hierarchy"]);
+    bundle.set("/annotations", json!({ NAME: "/other" }));
+    bundle.run().exits(1).fails_with(&[NAME, "no cgroup mount at"]);
+    bundle.set("/annotations", json!({ NAME: "/sys/fs/cgroup/" }));
+    let holder = Bundle::new(&["true"]);
+    let hierarchy = systemds_hierarchy(&holder);
+    for mapped in [false, true] {
+        if mapped {
+            bundle.user_namespace();
+        }
+        bundle.up();
+        assert_eq!(bundle.exec(&["ls", "/sys/fs/cgroup"]).ok(), "systemd\n");
+        let own = bundle.exec(&["cat", "/proc/self/cgroup"]);
+        assert!(own.ok().lines().any(|line| line.ends_with(":name=systemd:/")), "{own}");
+        // What systemd does first.
+        bundle.exec(&["mkdir", "/sys/fs/cgroup/systemd/init.scope"]).ok();
+        let list = bundle.exec(&["cat", "/sys/fs/cgroup/systemd/cgroup.procs"]);
+        assert!(list.ok().starts_with("1\n"), "{list}");
+        let inside = hierarchy.0.join(bundle.cgroup().trim_start_matches('/'));
+        assert!(inside.join("init.scope").is_dir(), "{inside:?}");
+        let file = Path::new("/sys/fs/cgroup").join(bundle.cgroup().trim_start_matches('/'));
+        if limited {
+            assert_eq!(fs::read_to_string(file.join("pids.max")).expect("read"), "77\n");
+        }
+        bundle.call(&["pause", &bundle.id]).ok();
+        bundle.call(&["resume", &bundle.id]).ok();
+        bundle.call(&["events", "--stats", &bundle.id]).ok();
+        bundle.delete();
+        assert!(!inside.exists() && !file.exists(), "{inside:?}");
     }
 }

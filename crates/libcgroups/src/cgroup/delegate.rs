@@ -17,6 +17,7 @@ use crate::layout::Mode;
 const LIST: &str = "/sys/kernel/cgroup/delegate";
 /// The same where it does not say.
 const USUAL: &str = "cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n";
+const USUAL_V1: &str = "cgroup.procs\ntasks\n";
 
 impl Cgroup {
     /// Gives the v2 directory, and those of its files that are for it, to host user `uid`, so that a container with its
@@ -27,7 +28,12 @@ impl Cgroup {
     /// When the owner cannot be changed; a listed file that this kernel does not have is passed over.
     pub fn delegate(&self, uid: u32) -> Result<()> {
         let v2 = self.v2().filter(|_| self.mode == Mode::V2);
-        v2.map_or(Ok(()), |dir| give(&dir.dir(), uid))
+        v2.map_or(Ok(()), |dir| {
+            let list = files::read_path(Path::new(LIST)).unwrap_or_else(|_| USUAL.to_owned());
+            give(&dir.dir(), uid, &list)?;
+            // One without controllers, which limits nothing.
+            self.v1.iter().try_for_each(|dir| give(&dir.dir(), uid, USUAL_V1))
+        })
     }
 
     /// Makes the cgroup `path` below this one, moves process `pid` there, and hands out all controllers of this one to
@@ -49,9 +55,8 @@ impl Cgroup {
     }
 }
 
-/// Gives a v2 directory, and those of its files that are for it, to host user `uid`.
-fn give(dir: &Path, uid: u32) -> Result<()> {
-    let list = files::read_path(Path::new(LIST)).unwrap_or_else(|_| USUAL.to_owned());
+/// Gives a directory, and its files of the list, to host user `uid`.
+fn give(dir: &Path, uid: u32, list: &str) -> Result<()> {
     // Everything below the one directory that was opened, whatever its name leads to meanwhile.
     let fd = files::open_dir(dir)?;
     let failed = |path: &Path, errno| Error::os("change owner of", path, errno);

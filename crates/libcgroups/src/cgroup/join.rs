@@ -76,7 +76,7 @@ impl Cgroup {
         }
     }
 
-    fn join_one(&self, dir: &Dir, pid: i32) -> Result<()> {
+    pub(super) fn join_one(&self, dir: &Dir, pid: i32) -> Result<()> {
         match join_dir(&dir.dir(), pid) {
             Err(e) if self.excuses_for(dir, &e) => Ok(()),
             other => other,

@@ -153,6 +153,21 @@ impl Cgroup {
         self
     }
 
+    /// With a directory of the v1 hierarchy `name=systemd` besides, under the name of the v2 one, on a host whose
+    /// controllers are all in the v2 tree. Others have it anyway.
+    ///
+    /// # Errors
+    /// Where nobody has mounted that hierarchy.
+    pub fn with_systemds_hierarchy(mut self, layout: &Layout) -> Result<Self> {
+        if let Some(v2) = self.v2.as_ref().filter(|_| self.mode == Mode::V2) {
+            let hierarchy = layout.systemds().ok_or_else(|| {
+                Error::message("no cgroup v1 hierarchy \"name=systemd\" is mounted on this host")
+            })?;
+            self.v1 = vec![Dir::new(hierarchy, v2.path.clone())];
+        }
+        Ok(self)
+    }
+
     /// What [`Cgroup::rootless`] said.
     pub fn is_rootless(&self) -> bool {
         self.rootless

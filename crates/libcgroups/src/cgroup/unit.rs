@@ -11,7 +11,7 @@ use super::remove::wait_vacant;
 use super::{Cgroup, Dir, Driver, clean};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::layout::{Hierarchy, Layout, Mode};
+use crate::layout::{Hierarchy, Layout, Mode, SYSTEMDS};
 use crate::model::Resources;
 use crate::systemd::{Properties, Running, Unit, rounded_quota};
 
@@ -20,8 +20,6 @@ const BOOTED: &str = "/run/systemd/system";
 /// How soon an error comes that may be due to systemd's being started anew, and how long it is left alone then.
 const LOST_WITHIN: Duration = Duration::from_secs(2);
 const LOST_WAIT: Duration = Duration::from_millis(100);
-/// The v1 hierarchy that systemd keeps its units in.
-const SYSTEMDS: &str = "name=systemd";
 /// The unit that process 1 is in itself.
 const INIT: &str = "/init.scope";
 
@@ -143,7 +141,7 @@ impl Cgroup {
         self.made = made.0;
         taken?;
         if v2 && !below {
-            return Ok(());
+            return self.v1.iter().try_for_each(|dir| self.join_one(dir, pid));
         }
         self.join(pid, false)?;
         if v2 { self.dirs().try_for_each(|dir| finish_dir(dir, &dir.dir())) } else { Ok(()) }
@@ -151,7 +149,8 @@ impl Cgroup {
 
     /// The directory by which systemd knows the unit's processes.
     fn systemds_own(&self) -> Option<&Dir> {
-        self.v1.iter().find(|dir| dir.has(SYSTEMDS)).or(self.v2.as_ref())
+        let v1 = self.v1.iter().find(|dir| dir.has(SYSTEMDS) && self.mode != Mode::V2);
+        v1.or(self.v2.as_ref())
     }
 
     /// Stops the unit, once nobody is in it: the container is gone then, and who lives in a unit of this name may be

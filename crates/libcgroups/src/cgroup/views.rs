@@ -11,7 +11,7 @@ use crate::layout::{Hierarchy, Layout};
 /// beside them; `v2` is then a hybrid host's tree, which runc leaves out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountViews {
-    /// The v1 hierarchies, named ones included; none on a v2 host.
+    /// The v1 hierarchies, named ones included; none on a v2 host, but for the one that was asked for.
     pub v1: Vec<V1View>,
     /// The v2 tree.
     pub v2: Option<V2View>,
@@ -49,7 +49,10 @@ impl Cgroup {
     /// The parts of a `cgroup` mount for this container. A hierarchy that the container did not get a directory in
     /// shows our own cgroup.
     pub fn mount_views(&self, layout: &Layout) -> MountViews {
-        let v1: Vec<V1View> = layout.v1().iter().map(|h| self.v1_view(h)).collect();
+        let added = layout.systemds().filter(|h| self.v1.iter().any(|d| d.has(&h.controllers[0])));
+        let mut v1: Vec<V1View> = layout.v1().iter().map(|h| self.v1_view(h)).collect();
+        // It may be mounted anywhere on the host.
+        v1.extend(added.map(|h| V1View { name: "systemd".to_owned(), ..self.v1_view(h) }));
         let v2 = layout.v2().map(|h| {
             let (cgroup, host_dir) = self.place(h);
             V2View { host_mount_point: h.mount_point.clone(), cgroup, host_dir }

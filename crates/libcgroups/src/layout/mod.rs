@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::files;
 
+/// The v1 hierarchy that systemd keeps its units in.
+pub(crate) const SYSTEMDS: &str = "name=systemd";
+
 /// Which generation of cgroups does the work here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {
@@ -56,6 +59,8 @@ pub struct Layout {
     mode: Mode,
     v1: Vec<Hierarchy>,
     v2: Option<Hierarchy>,
+    /// In [`Mode::V2`]: the v1 hierarchy without controllers that older versions of systemd want.
+    systemds: Option<Hierarchy>,
 }
 
 impl Layout {
@@ -104,9 +109,14 @@ impl Layout {
         let v2_is_main = v2.as_ref().is_some_and(|h| h.mount_point == Path::new(parse::USUAL));
         match (v2_is_main || !v1_controls, v2) {
             // Named or stray v1 hierarchies (VPN programs mount net_cls) do not make a v2 host hybrid.
-            (true, Some(v2)) => Ok(Self { mode: Mode::V2, v1: Vec::new(), v2: Some(v2) }),
-            (_, Some(v2)) => Ok(Self { mode: Mode::Hybrid, v1, v2: Some(v2) }),
-            (_, None) if !v1.is_empty() => Ok(Self { mode: Mode::V1, v1, v2: None }),
+            (true, Some(v2)) => {
+                let systemds = v1.into_iter().find(|h| h.controllers == [SYSTEMDS]);
+                Ok(Self { mode: Mode::V2, v1: Vec::new(), v2: Some(v2), systemds })
+            }
+            (_, Some(v2)) => Ok(Self { mode: Mode::Hybrid, v1, v2: Some(v2), systemds: None }),
+            (_, None) if !v1.is_empty() => {
+                Ok(Self { mode: Mode::V1, v1, v2: None, systemds: None })
+            }
             (_, None) => Err(Error::message("find cgroups: no cgroup file system is mounted")),
         }
     }
@@ -119,6 +129,11 @@ impl Layout {
     /// The v1 hierarchies, named ones included; none in [`Mode::V2`].
     pub fn v1(&self) -> &[Hierarchy] {
         &self.v1
+    }
+
+    /// The v1 hierarchy `name=systemd` of a host in [`Mode::V2`], if somebody has mounted it.
+    pub(crate) fn systemds(&self) -> Option<&Hierarchy> {
+        self.systemds.as_ref()
     }
 
     /// The v2 tree; none in [`Mode::V1`].

@@ -198,6 +198,12 @@ pub(super) fn configure(context: &FsContext, options: &FilesystemOptions) -> Res
             .map_err(|errno| complain(context, &format!("mount option {flag:?}"), errno))?;
     }
     for (key, value) in &options.values {
+        if value.len() > LONGEST_VALUE {
+            let length = value.len();
+            return Err(Error::message(format!(
+                "mount option {key}: {length} bytes, fsconfig(2) takes {LONGEST_VALUE}"
+            )));
+        }
         context
             .set_string(key, value)
             .map_err(|errno| complain(context, &format!("mount option {key}={value:?}"), errno))?;

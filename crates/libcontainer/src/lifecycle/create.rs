@@ -239,6 +239,14 @@ fn cgroup(runtime: &Runtime, plan: &Plan, id: &str) -> Result<(Option<Cgroup>, O
     })?;
     let below = plan.sub_cgroups.unit.as_deref().unwrap_or_default();
     let cgroup = cgroup.below_unit(below).map_err(cgroup_error)?;
+    let cgroup = if plan.systemd_v1 {
+        cgroup.with_systemds_hierarchy(&layout).map_err(|error| {
+            let name = "/annotations/run.oci.systemd.force_cgroup_v1";
+            Error::config(name, error.to_string())
+        })?
+    } else {
+        cgroup
+    };
     cgroup.check_vacant().map_err(cgroup_error)?;
     Ok((Some(cgroup), Some(layout)))
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use seccomp::{Action, Flag, Profile, Program};
 
 use super::check::{absolute, at, no_nul, warning};
-use super::{Hook, MountContext, Plan, base64};
+use super::{Hook, MountContext, MountKind, Plan, base64, clean};
 use crate::error::{Error, Result};
 
 /// Changes a plan by the value of its annotation.
@@ -25,6 +25,7 @@ const KNOWN: &[(&str, Apply)] = &[
     // Before the receiver, which is for its listener as well.
     ("run.oci.seccomp_bpf_data", seccomp_program),
     ("run.oci.seccomp.receiver", seccomp_receiver),
+    ("run.oci.systemd.force_cgroup_v1", systemd_v1),
     ("run.oci.systemd.subgroup", |plan, path, at| sub_cgroup(&mut plan.sub_cgroups.unit, path, at)),
     ("run.oci.delegate-cgroup", |plan, path, at| {
         sub_cgroup(&mut plan.sub_cgroups.delegated, path, at)
@@ -94,6 +95,17 @@ fn mount_context(plan: &mut Plan, value: &str, pointer: &str) -> Result<()> {
         let text = format!("{value:?} is none of context, fscontext, defcontext and rootcontext");
         Error::config(pointer, text)
     })?;
+    Ok(())
+}
+
+/// The destination of the cgroup mount that is meant.
+fn systemd_v1(plan: &mut Plan, value: &str, pointer: &str) -> Result<()> {
+    let wanted = path(value, pointer)?;
+    let mut cgroups = plan.mounts.iter().filter(|mount| mount.kind == MountKind::Cgroup);
+    if !cgroups.any(|mount| clean(&mount.destination) == clean(&wanted)) {
+        return Err(Error::config(pointer, format!("there is no cgroup mount at {value:?}")));
+    }
+    plan.systemd_v1 = true;
     Ok(())
 }
 

@@ -94,6 +94,7 @@ pub fn plan(spec: &Spec, facts: &HostFacts) -> Result<Plan> {
         cgroups_path: cgroup::path(linux)?,
         cgroup_owner: cgroup::owner(spec, &namespaces),
         sub_cgroups: SubCgroups::default(),
+        systemd_v1: false,
         resources: resources::resources(linux, &mut warnings)?,
         seccomp: optional(member(linux, Linux::seccomp), seccomp::profile)?,
         seccomp_program: None,

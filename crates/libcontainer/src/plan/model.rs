@@ -50,6 +50,8 @@ pub struct Plan {
     pub cgroups_path: Option<String>,
     /// User of the container who is to own its v2 cgroup, so that it can make cgroups below.
     pub cgroup_owner: Option<u32>,
+    /// Whether the cgroup mount is to show a v1 hierarchy for systemd and nothing else; by annotation.
+    pub systemd_v1: bool,
     /// Further cgroups on the way to the process; by annotation.
     pub sub_cgroups: SubCgroups,
     /// `linux.resources`, with the default devices appended to the device rules.

@@ -63,6 +63,23 @@ fn mount_contexts() {
 }
 
 #[test]
+fn systemds_hierarchy_takes_the_place_of_a_cgroup_mount() {
+    const NAME: &str = "run.oci.systemd.force_cgroup_v1";
+    let mount = json!([{ "destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup" }]);
+    let with_mount = |value: &str| {
+        let mut changes = with(NAME, value);
+        changes.push(("/mounts", mount.clone()));
+        try_plan(&changes, &facts())
+    };
+    assert!(!good(&[("/mounts", mount.clone())]).systemd_v1);
+    assert!(with_mount("/sys/fs/cgroup/").is_ok_and(|plan| plan.systemd_v1));
+    for value in ["/sys", "sys/fs/cgroup", ""] {
+        assert!(with_mount(value).is_err(), "{value:?}");
+    }
+    assert!(try_plan(&with(NAME, "/sys/fs/cgroup"), &facts()).is_err());
+}
+
+#[test]
 fn cgroups_below() {
     for (value, path) in [
         ("a", Some("a")),
