@@ -131,6 +131,12 @@ fn all_or_none_are_made() {
         mounts(&bundle, "add", &list).exits(1).fails_with(&[]);
         assert_eq!(line(&bundle, "/a"), None, "{list}");
     }
+    // mount(2) would take it, but the container's processes would see the mount being made.
+    let long = format!("mode={}755", "0".repeat(300));
+    let list = json!([{ "destination": "/a", "type": "tmpfs", "options": [long] }]);
+    mounts(&bundle, "add", &list)
+        .exits(1)
+        .fails_with(&["mount option mode", "fsconfig(2) takes 255"]);
     bundle.delete();
 }
 
