@@ -2,6 +2,7 @@
 //! is made, and the slow work is done beside the child.
 
 mod attend;
+mod delegate;
 mod enter;
 mod exec;
 mod handover;
@@ -251,43 +252,6 @@ impl Launch<'_> {
     fn limit(&self, state: &State) -> Result<()> {
         let apply = |cgroup: &libcgroups::Cgroup| cgroup.apply(&self.plan.resources);
         state.cgroup.as_ref().map_or(Ok(()), apply).map_err(|error| limit_error(&error))
-    }
-
-    /// Gives the cgroup to the container's user, if the container may use it for its own.
-    fn delegate(&self, state: &State, pid: i32) -> Result<()> {
-        match (self.plan.cgroup_owner, &state.cgroup) {
-            (Some(user), Some(cgroup)) => self.give(cgroup, user, pid),
-            _ => Ok(()),
-        }
-    }
-
-    /// Moves the process on, now that the container's cgroup is the root of its cgroup namespace, to one that is all its
-    /// own.
-    fn move_below(&self, state: &State, pid: i32) -> Result<()> {
-        let (Some(path), Some(cgroup)) = (&self.plan.sub_cgroups.delegated, &state.cgroup) else {
-            return Ok(());
-        };
-        let below = cgroup
-            .move_below(path, pid)
-            .map_err(|error| cgroup_error(error).context("annotation run.oci.delegate-cgroup"))?;
-        let user = self.plan.process.as_ref().map_or(0, |process| process.uid);
-        self.give(&below, user, pid)
-    }
-
-    /// Gives a cgroup to a user of the container.
-    fn give(&self, cgroup: &libcgroups::Cgroup, user: u32, pid: i32) -> Result<()> {
-        let own = nix::unistd::geteuid().as_raw();
-        let host = id_maps::host_uid(pid, user, &self.plan.namespaces)?;
-        // What we made is ours already.
-        let Some(owner) = host.filter(|owner| *owner != own) else { return Ok(()) };
-        match cgroup.delegate(owner) {
-            // Without privilege nobody gives things away; the container then has what it can see.
-            Err(error) if own != 0 && error.is_permission() => {
-                crate::remark(&[format!("the cgroup keeps its owner: {error}")]);
-                Ok(())
-            }
-            other => other.map_err(cgroup_error),
-        }
     }
 
     /// Writes down what `exec` starts from: it takes its time, and the process builds its root file system meanwhile.
