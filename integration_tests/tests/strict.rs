@@ -214,13 +214,17 @@ fn settings_that_cgroup_v2_has_not() {
     need_onggi!();
     let mut bundle = Bundle::new(&["echo", "fine"]);
     bundle.set("/linux/resources/memory", json!({"swappiness": 10, "disableOOMKiller": true}));
-    let output = run_strict(&bundle);
     if Cgroups::detect().is_v1("memory") {
-        assert_eq!(output.ok(), "fine\n");
+        assert_eq!(run_strict(&bundle).ok(), "fine\n");
     } else {
-        output.exits(1).fails_with(&[
-            "/linux/resources/memory/swappiness: is ignored: cgroup v2 has no such setting",
-            "/linux/resources/memory/disableOOMKiller: is ignored: cgroup v2 has no such setting",
+        let device = json!([{"major": 1, "minor": 3, "leafWeight": 20}]);
+        bundle.set("/linux/resources/blockIO", json!({"leafWeight": 10, "weightDevice": device}));
+        let text = "is ignored: cgroup v2 has no such setting";
+        run_strict(&bundle).exits(1).fails_with(&[
+            &format!("/linux/resources/memory/swappiness: {text}"),
+            &format!("/linux/resources/memory/disableOOMKiller: {text}"),
+            &format!("/linux/resources/blockIO/leafWeight: {text}"),
+            &format!("/linux/resources/blockIO/weightDevice/0/leafWeight: {text}"),
         ]);
     }
     bundle.assert_clean();

@@ -15,9 +15,7 @@ pub use cgroup::{Cgroup, Dir, FreezeWatch, JoinFile, MountViews, OomWatch, V1Vie
 pub use error::{Error, Result};
 pub use layout::{Hierarchy, Layout, Mode};
 pub use model::*;
-pub use resources::{
-    Change, io_weight_from_blkio, left_out_memory, swap_max_from_v1, weight_from_shares,
-};
+pub use resources::{Change, io_weight_from_blkio, left_out, swap_max_from_v1, weight_from_shares};
 pub use stats::{
     BlkioEntry, BlkioStats, CpuStats, CpuUsage, CpusetStats, HugetlbStats, MemoryEntry,
     MemoryStats, PidsStats, PsiData, PsiStats, RdmaEntry, RdmaStats, Stats, Throttling,

@@ -20,6 +20,15 @@ pub fn io_weight_from_blkio(weight: u16) -> u64 {
     }
 }
 
+/// What v2 leaves out of these, see [`super::left_out`]: leaf weights were the CFQ scheduler's, which is gone.
+pub(super) fn left_out_on_v2(io: &BlockIo) -> Vec<String> {
+    let own = non_zero(io.leaf_weight).map(|_| "/blockIO/leafWeight".to_owned());
+    let devices = io.weight_devices.iter().enumerate();
+    let devices = devices.filter(|(_, device)| non_zero(device.leaf_weight).is_some());
+    let devices = devices.map(|(index, _)| format!("/blockIO/weightDevice/{index}/leafWeight"));
+    own.into_iter().chain(devices).collect()
+}
+
 /// Device weights of one kind as (major, minor, weight).
 type Weights = Vec<(i64, i64, u16)>;
 
@@ -40,7 +49,6 @@ pub(super) fn apply(cgroup: &Cgroup, io: &BlockIo) -> Result<()> {
     let resource = if rates.is_empty() { "block io weight" } else { "block io rate limit" };
     let mut knobs = Knobs::find(cgroup, "blkio", "io", resource)?;
     if knobs.v2 {
-        // Leaf weights were the CFQ scheduler's, which is gone.
         if any_weight {
             v2_weights(&knobs, weight, &weights)?;
         }

@@ -130,13 +130,17 @@ fn v1_limit(knobs: &Knobs, limit: i64) -> Result<()> {
     }
 }
 
-/// What v2 leaves out of these, as the runtime-spec calls it.
-pub(super) fn left_out_on_v2(memory: &Memory) -> Vec<&'static str> {
+/// What v2 leaves out of these, see [`super::left_out`].
+pub(super) fn left_out_on_v2(memory: &Memory) -> Vec<String> {
     let given = [
         ("swappiness", memory.swappiness.is_some_and(|value| value != u64::MAX)),
         ("disableOOMKiller", memory.disable_oom_killer == Some(true)),
     ];
-    given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+    given
+        .into_iter()
+        .filter(|(_, given)| *given)
+        .map(|(name, _)| format!("/memory/{name}"))
+        .collect()
 }
 
 /// Swappiness and the OOM killer have no counterpart and are left out, as runc does.
@@ -191,15 +195,18 @@ mod tests {
             "30 23 0:26 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n",
             "1:memory:/\n",
         );
-        let left_out = crate::left_out_memory;
-        assert_eq!(left_out(&memory, &v2), ["swappiness", "disableOOMKiller"]);
-        assert_eq!(left_out(&memory, &v1), Vec::<&str>::new());
+        let left_out = |memory: &Memory, layout| {
+            let resources = crate::Resources { memory: memory.clone(), ..Default::default() };
+            crate::left_out(&resources, layout)
+        };
+        assert_eq!(left_out(&memory, &v2), ["/memory/swappiness", "/memory/disableOOMKiller"]);
+        assert_eq!(left_out(&memory, &v1), Vec::<String>::new());
         let none = Memory {
             swappiness: Some(u64::MAX),
             disable_oom_killer: Some(false),
             ..Memory::default()
         };
-        assert_eq!(left_out(&none, &v2), Vec::<&str>::new());
+        assert_eq!(left_out(&none, &v2), Vec::<String>::new());
     }
 
     #[test]

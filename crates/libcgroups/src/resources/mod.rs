@@ -26,7 +26,7 @@ use crate::devices;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::layout::Layout;
-use crate::model::{Memory, Resources};
+use crate::model::Resources;
 
 impl Cgroup {
     /// Sets limits and device rules. Before the first process is in: nobody then runs without them.
@@ -61,11 +61,20 @@ impl Cgroup {
     }
 }
 
-/// Members of `memory` of the runtime-spec that are given and that a host of this layout has no setting for. They are
-/// left out without an error.
-pub fn left_out_memory(memory: &Memory, layout: &Layout) -> Vec<&'static str> {
-    let on_v1 = layout.v1().iter().any(|h| h.controllers.iter().any(|name| name == "memory"));
-    if on_v1 { Vec::new() } else { memory::left_out_on_v2(memory) }
+/// Members of `resources` of the runtime-spec that are given and that a host of this layout has no setting for, as JSON
+/// pointers from there. They are left out without an error.
+pub fn left_out(resources: &Resources, layout: &Layout) -> Vec<String> {
+    let on_v1 = |controller: &str| {
+        layout.v1().iter().any(|h| h.controllers.iter().any(|name| name == controller))
+    };
+    let mut all = Vec::new();
+    if !on_v1("memory") {
+        all.extend(memory::left_out_on_v2(&resources.memory));
+    }
+    if !on_v1("blkio") {
+        all.extend(blkio::left_out_on_v2(&resources.block_io));
+    }
+    all
 }
 
 /// The control files of one controller of one cgroup.

@@ -63,10 +63,12 @@ pub(super) fn without_absent_settings(limits: &Resources, pointer: &str, notes: 
     }
     // Without any cgroup file system the failure comes soon enough.
     if let Ok(layout) = Layout::detect() {
-        let left_out = libcgroups::left_out_memory(&limits.memory, &layout).into_iter();
-        notes.add(left_out.map(|name| {
-            format!("{pointer}/memory/{name}: is ignored: cgroup v2 has no such setting")
-        }));
+        let left_out = libcgroups::left_out(limits, &layout).into_iter();
+        notes.add(
+            left_out.map(|member| {
+                format!("{pointer}{member}: is ignored: cgroup v2 has no such setting")
+            }),
+        );
     }
 }
 
