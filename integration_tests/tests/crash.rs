@@ -280,6 +280,45 @@ fn a_slow_delete_leaves_the_next_container_of_the_name() {
     bundle.assert_clean();
 }
 
+/// `create` comes to its end between the reading of its state and the look whether it is still at work.
+#[test]
+fn a_create_that_ends_while_it_is_deleted_leaves_nothing() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "not measured");
+    if Command::new("strace").arg("-V").output().is_err() {
+        skip!("strace is not installed");
+    }
+    let bundle = Bundle::new(&["sleep", "100"]);
+    bundle.write();
+    let trace = bundle.dir().join("trace");
+    let traced = |options: &[&str], words: &[&str]| {
+        let inner = bundle.command(words);
+        let mut command = Command::new("strace");
+        command.args(["-qq", "-y", "-e", "trace=close,clone3", "-o"]).args(options);
+        command.arg(inner.get_program()).args(inner.get_args());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let to = trace.to_string_lossy();
+    // It has no process yet, and will be done while the other one rests.
+    let late = ["/dev/null", "-e", "inject=clone3:delay_enter=1500000"];
+    let create = ["create", "--bundle", &bundle.path(), &bundle.id];
+    let mut create = traced(&late, &create).spawn().expect("start create");
+    wait_until("create", || bundle.call(&["state", &bundle.id]).stdout.contains("\"creating\""));
+    // Without force it does the same up to there.
+    let refused = traced(&[&to], &["delete", &bundle.id]).status().expect("start strace");
+    assert!(!refused.success(), "deleted while it is created");
+    let calls = fs::read_to_string(&trace).expect("trace");
+    let at = calls.lines().position(|line| line.contains("/state.json>")).expect("state.json") + 1;
+    let inject = format!("inject=close:delay_exit=4000000:when={at}");
+    let mut slow = traced(&[&to, "-e", &inject], &["delete", "--force", &bundle.id]);
+    let mut slow = slow.spawn().expect("start strace");
+    let created = create.wait().expect("wait");
+    let deleted = slow.wait().expect("wait");
+    assert!(created.success() && deleted.success(), "{created} {deleted}");
+    bundle.assert_clean();
+}
+
 /// What cannot be written down is not done, and what is there can be used and deleted.
 #[test]
 fn a_full_disk_under_the_state() {
