@@ -102,7 +102,7 @@ fn other_verbs_killed_at_each_call() {
         // Not every host has the limits.
         (&["update", "--memory", "67108864", "--pids-limit", "40", &bundle.id], 0),
         (&["pause", &bundle.id], 1),
-        (&["delete", "--force", &bundle.id], 6),
+        (&["delete", "--force", &bundle.id], 3),
     ] {
         assert!(kill_at_each_call(&bundle, words, up, nothing) >= least, "{words:?}");
     }
