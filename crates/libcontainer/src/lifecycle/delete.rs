@@ -49,7 +49,7 @@ pub fn delete(runtime: &Runtime, id: &str, force: bool) -> Result<()> {
         other => other?,
     };
     let mut container = Container { dir, state };
-    if force && !end_creator(&mut container)? {
+    if !settle_creator(&mut container, force)? {
         return Ok(());
     }
     match container.status() {
@@ -57,12 +57,7 @@ pub fn delete(runtime: &Runtime, id: &str, force: bool) -> Result<()> {
         // Its program never ran; as in runc nothing is lost by ending it.
         Status::Created => end(&container)?,
         _ if force => end(&container)?,
-        status => {
-            return Err(Error::message(format!(
-                "cannot delete container {id} that is not stopped: {}",
-                status.as_str()
-            )));
-        }
+        status => return Err(not_stopped(id, status)),
     }
     remove(&container.dir, &container.state)
 }
@@ -79,21 +74,34 @@ pub fn delete_matching(runtime: &Runtime, pattern: &str, force: bool) -> Result<
     })
 }
 
-/// Ends a `create` that is still at work: it would go on with what is removed here, in the directory and the unit of
-/// whoever gets the name next. `false` when it has taken all back by itself.
-fn end_creator(container: &mut Container) -> Result<bool> {
-    let creator = container.state.creator.filter(|process| process.liveness() == Liveness::Alive);
-    let Some(creator) = creator else { return Ok(true) };
-    if let Ok(pidfd) = creator.pidfd() {
-        let _ = sys::pidfd::send_signal(pidfd.as_fd(), nix::libc::SIGKILL);
+/// Sees to it that no `create` is at work any more, and that the state is the last that it has written. It would go on
+/// with what is removed here, in the directory and the unit of whoever gets the name next. `false` when it has taken
+/// all back by itself.
+///
+/// # Errors
+/// Without `force`, when one is at work.
+fn settle_creator(container: &mut Container, force: bool) -> Result<bool> {
+    let Some(creator) = container.state.creator else { return Ok(true) };
+    if creator.liveness() == Liveness::Alive {
+        if !force {
+            return Err(not_stopped(&container.state.id, Status::Creating));
+        }
+        if let Ok(pidfd) = creator.pidfd() {
+            let _ = sys::pidfd::send_signal(pidfd.as_fd(), nix::libc::SIGKILL);
+        }
+        wait_gone(creator, PATIENCE)?;
     }
-    wait_gone(creator, PATIENCE)?;
     if !container.dir.exists() {
         return Ok(false);
     }
-    // It may have come further since.
+    // It may have come further since, or to its end.
     container.state = container.dir.load()?;
     Ok(true)
+}
+
+fn not_stopped(id: &str, status: Status) -> Error {
+    let status = status.as_str();
+    Error::message(format!("cannot delete container {id} that is not stopped: {status}"))
 }
 
 /// Looks for the processes of a container whose state cannot be read, by the names that cgroups most often have. They

@@ -27,7 +27,7 @@ use nix::sys::signal::Signal;
 
 use crate::error::{Error, Result};
 use crate::hooks;
-use crate::state::{InitProcess, State, StateDir, Status};
+use crate::state::{InitProcess, Liveness, State, StateDir, Status};
 
 pub use create::create;
 pub use delete::{delete, delete_matching};
@@ -59,7 +59,11 @@ impl Container {
     fn load(runtime: &Runtime, id: &str) -> Result<Self> {
         options::check_id(id)?;
         let dir = StateDir::new(&runtime.root, id);
-        let state = dir.load()?;
+        let mut state = dir.load()?;
+        if state.creator.is_some_and(|creator| creator.liveness() == Liveness::Dead) {
+            // It may have come to its end since: what it has written last counts.
+            state = dir.load()?;
+        }
         Ok(Self { dir, state })
     }
 
@@ -123,7 +127,6 @@ fn run_poststart(state: &State, pid: i32) -> Result<()> {
 
 /// Waits until a process that was killed is gone, at most `patience`.
 fn wait_gone(process: InitProcess, patience: Duration) -> Result<()> {
-    use crate::state::Liveness;
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     use std::os::fd::AsFd;
     let Ok(pidfd) = process.pidfd() else { return Ok(()) };

@@ -83,10 +83,9 @@ impl StateDir {
     fn taken(&self) -> Error {
         let text = "container with given ID already exists";
         match std::fs::symlink_metadata(self.path.join(STATE)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Error::message(format!(
-                "{text}: {:?} is left of one, which \"delete --force\" removes",
-                self.path
-            )),
+            Err(error) if error.kind() == ErrorKind::NotFound && self.exists() => Error::message(
+                format!("{text}: {:?} is left of one, which \"delete --force\" removes", self.path),
+            ),
             _ => Error::message(text),
         }
     }
