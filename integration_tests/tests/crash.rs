@@ -1,10 +1,12 @@
 //! The runtime is killed at any moment of create; `delete --force` must clean up what is left.
 
-use integration_tests::{Bundle, Cgroups, HostMount, differs, need_root, skip, wait_until};
+use integration_tests::{
+    Bundle, Cgroups, HostMount, differs, need_root, need_strace, strace, wait_until,
+};
 use serde_json::json;
 use std::fs;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// Kills the runtime alone, not its group: that is what an out-of-memory kill does.
@@ -82,12 +84,9 @@ const CALLS: [&str; 7] = ["mkdir", "write", "rename", "unlink", "unlinkat", "rmd
 
 /// Kills the runtime at its `n`th call of that name; false when it came to its end before.
 fn kill_at_call(bundle: &Bundle, words: &[&str], call: &str, n: u32) -> bool {
-    let inner = bundle.command(words);
-    let mut command = Command::new("strace");
-    command.args(["-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
-    command.args(["-e", &format!("inject={call}:signal=KILL:when={n}")]);
-    command.arg(inner.get_program()).args(inner.get_args()).current_dir(bundle.dir());
-    command.envs(inner.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    let trace = format!("trace={call}");
+    let inject = format!("inject={call}:signal=KILL:when={n}");
+    let mut command = strace(bundle, &["-o", "/dev/null", "-e", &trace, "-e", &inject], words);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // strace(1) ends as what it has traced.
     command.status().expect("start strace").signal() == Some(libc::SIGKILL)
@@ -131,9 +130,7 @@ fn kill_at_each_call(
 fn create_killed_at_each_call() {
     need_root!();
     differs!(Runc | Crun | Youki, "leaves debris");
-    if Command::new("strace").arg("-V").output().is_err() {
-        skip!("strace is not installed");
-    }
+    need_strace!();
     let bundle = Bundle::new(&["sleep", "100"]);
     bundle.write();
     fs::create_dir(bundle.state_root()).expect("mkdir");
@@ -153,9 +150,7 @@ fn create_killed_at_each_call() {
 fn other_verbs_killed_at_each_call() {
     need_root!();
     differs!(Runc | Crun | Youki, "leaves debris");
-    if Command::new("strace").arg("-V").output().is_err() {
-        skip!("strace is not installed");
-    }
+    need_strace!();
     let bundle = Bundle::new(&["sleep", "100"]);
     let create = || {
         bundle.create().ok();
@@ -250,16 +245,13 @@ fn kill(pid: i32) {
 fn a_slow_delete_leaves_the_next_container_of_the_name() {
     need_root!();
     differs!(Runc | Crun | Youki, "not measured");
-    if Command::new("strace").arg("-V").output().is_err() {
-        skip!("strace is not installed");
-    }
+    need_strace!();
     let bundle = Bundle::new(&["sleep", "100"]);
     bundle.up();
-    let inner = bundle.command(&["delete", "--force", &bundle.id]);
-    let mut slow = Command::new("strace");
-    slow.args(["-qq", "-o", "/dev/null", "-e", "trace=flock"]);
-    slow.args(["-e", "inject=flock:delay_enter=2000000:when=1"]).arg(inner.get_program());
-    let mut slow = slow.args(inner.get_args()).spawn().expect("start strace");
+    let inject = "inject=flock:delay_enter=2000000:when=1";
+    let options = ["-o", "/dev/null", "-e", "trace=flock", "-e", inject];
+    let mut slow = strace(&bundle, &options, &["delete", "--force", &bundle.id]);
+    let mut slow = slow.spawn().expect("start strace");
     let dir = bundle.state_root().join(&bundle.id);
     let opened = || {
         let text = fs::read_to_string(format!("/proc/{0}/task/{0}/children", slow.id()));
