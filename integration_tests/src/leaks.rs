@@ -29,7 +29,7 @@ pub(crate) fn find(id: &str, dir: &Path, state: &Path, manager: Manager) -> Vec<
 
 /// Waits a little for things that the kernel takes away on its own, then gives what is left.
 pub(crate) fn settle(id: &str, dir: &Path, state: &Path, manager: Manager) -> Vec<String> {
-    settle_for(id, dir, state, manager, Duration::from_secs(2))
+    settle_for(id, dir, state, manager, Duration::from_secs(5))
 }
 
 /// True when nothing is left after a moment.

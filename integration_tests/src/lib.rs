@@ -21,6 +21,7 @@ mod leaks;
 mod manager;
 mod output;
 mod peers;
+mod strace;
 
 pub use bundle::{Bundle, Rootfs};
 pub use bus::{ANSWER, Fate, Proxy, without_systemd};
@@ -37,8 +38,9 @@ pub use manager::{
     Manager, default_slice, delegated, others_scope, systemctl, systemd_runs, unit_cgroup,
     unit_name, unit_property, units,
 };
-pub use output::{Output, copy_program, run, run_in, wait_until};
+pub use output::{Output, copy_program, ends_within, run, run_in, wait_until};
 pub use peers::{Other, others};
+pub use strace::{strace, strace_works};
 
 /// Ends the test with a line that says what could not be tested and why.
 #[macro_export]
@@ -75,6 +77,16 @@ macro_rules! need_systemd {
     () => {
         if !$crate::systemd_runs() {
             $crate::skip!("systemd is not running here (make test-hosts)");
+        }
+    };
+}
+
+/// Skips the test unless strace(1) is installed and may trace.
+#[macro_export]
+macro_rules! need_strace {
+    () => {
+        if !$crate::strace_works() {
+            $crate::skip!("strace is not installed, or may not trace");
         }
     };
 }

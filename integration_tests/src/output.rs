@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::RwLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -161,12 +161,25 @@ fn read(file: &mut fs::File) -> String {
     done.map(|_| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
-/// Polls until the condition holds; panics with `what` after ten seconds.
+/// Polls until the condition holds; panics with `what` after half a minute, which a loaded machine may need.
 #[track_caller]
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + DEADLINE;
     while !condition() {
-        assert!(Instant::now() < end, "waited ten seconds for {what}");
+        assert!(Instant::now() < end, "waited {} seconds for {what}", DEADLINE.as_secs());
         sleep(Duration::from_millis(5));
     }
+}
+
+/// What a child ends with; `None` when it takes longer than `time`. It does not outlive the call.
+pub fn ends_within(mut child: Child, time: Duration) -> Option<ExitStatus> {
+    let end = Instant::now() + time;
+    let status = loop {
+        match child.try_wait() {
+            Ok(None) if Instant::now() < end => sleep(Duration::from_millis(20)),
+            status => break status,
+        }
+    };
+    let _ = (child.kill(), child.wait());
+    status.expect("wait for a child")
 }

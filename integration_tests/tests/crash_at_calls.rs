@@ -1,33 +1,33 @@
 //! The runtime is killed, or made to wait, at single system calls: each place between two of them where something else
 //! may come is tried, not only those that time happens to hit.
 
-use integration_tests::{Bundle, differs, need_root, skip, wait_until};
+use integration_tests::{Bundle, differs, need_root, need_strace, strace, wait_until};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-macro_rules! need_strace {
+macro_rules! need_calls {
     () => {
         need_root!();
         differs!(Runc | Crun | Youki, "leaves debris in other places");
-        if Command::new("strace").arg("-V").output().is_err() {
-            skip!("strace is not installed");
-        }
+        need_strace!();
     };
 }
 
 /// The calls that change what others see.
 const CALLS: [&str; 7] = ["mkdir", "write", "rename", "unlink", "unlinkat", "rmdir", "clone3"];
 
+fn quiet(mut command: Command) -> Command {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
 /// Kills the runtime at its `n`th call of that name; false when it came to its end before.
 fn kill_at_call(bundle: &Bundle, words: &[&str], call: &str, n: u32) -> bool {
-    let inner = bundle.command(words);
-    let mut command = Command::new("strace");
-    command.args(["-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
-    command.args(["-e", &format!("inject={call}:signal=KILL:when={n}")]);
-    command.arg(inner.get_program()).args(inner.get_args()).current_dir(bundle.dir());
-    command.envs(inner.get_envs().filter_map(|(key, value)| Some((key, value?))));
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let trace = format!("trace={call}");
+    let inject = format!("inject={call}:signal=KILL:when={n}");
+    let mut command =
+        quiet(strace(bundle, &["-o", "/dev/null", "-e", &trace, "-e", &inject], words));
     // strace(1) ends as what it has traced.
     command.status().expect("start strace").signal() == Some(libc::SIGKILL)
 }
@@ -68,7 +68,7 @@ fn kill_at_each_call(
 /// No verb trips over what is left, and the id can be had again at once, or there is a container by its name.
 #[test]
 fn create_killed_at_each_call() {
-    need_strace!();
+    need_calls!();
     let bundle = Bundle::new(&["sleep", "100"]);
     bundle.write();
     fs::create_dir(bundle.state_root()).expect("mkdir");
@@ -86,7 +86,7 @@ fn create_killed_at_each_call() {
 
 #[test]
 fn other_verbs_killed_at_each_call() {
-    need_strace!();
+    need_calls!();
     let bundle = Bundle::new(&["sleep", "100"]);
     let create = || {
         bundle.create().ok();
@@ -111,14 +111,13 @@ fn other_verbs_killed_at_each_call() {
 /// Two deletes at once, the second one so slow that the id is another container's by the time that it goes on.
 #[test]
 fn a_slow_delete_leaves_the_next_container_of_the_name() {
-    need_strace!();
+    need_calls!();
     let bundle = Bundle::new(&["sleep", "100"]);
     bundle.up();
-    let inner = bundle.command(&["delete", "--force", &bundle.id]);
-    let mut slow = Command::new("strace");
-    slow.args(["-qq", "-o", "/dev/null", "-e", "trace=flock"]);
-    slow.args(["-e", "inject=flock:delay_enter=2000000:when=1"]).arg(inner.get_program());
-    let mut slow = slow.args(inner.get_args()).spawn().expect("start strace");
+    let inject = "inject=flock:delay_enter=2000000:when=1";
+    let options = ["-o", "/dev/null", "-e", "trace=flock", "-e", inject];
+    let mut slow = strace(&bundle, &options, &["delete", "--force", &bundle.id]);
+    let mut slow = slow.spawn().expect("start strace");
     let dir = bundle.state_root().join(&bundle.id);
     let opened = || {
         let text = fs::read_to_string(format!("/proc/{0}/task/{0}/children", slow.id()));
@@ -142,31 +141,31 @@ fn a_slow_delete_leaves_the_next_container_of_the_name() {
 /// `create` comes to its end between the reading of its state and the look whether it is still at work.
 #[test]
 fn a_create_that_ends_while_it_is_deleted_leaves_nothing() {
-    need_strace!();
+    need_calls!();
     let bundle = Bundle::new(&["sleep", "100"]);
     bundle.write();
-    let trace = bundle.dir().join("trace");
-    let traced = |options: &[&str], words: &[&str]| {
-        let inner = bundle.command(words);
-        let mut command = Command::new("strace");
-        command.args(["-qq", "-y", "-e", "trace=close,clone3", "-o"]).args(options);
-        command.arg(inner.get_program()).args(inner.get_args());
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command
+    let traced = |bundle: &Bundle, to: &str, more: &[&str], words: &[&str]| {
+        let options = [&["-y", "-e", "trace=close,clone3", "-o", to], more].concat();
+        quiet(strace(bundle, &options, words))
     };
-    let to = trace.to_string_lossy();
-    // It has no process yet, and will be done while the other one rests.
-    let late = ["/dev/null", "-e", "inject=clone3:delay_enter=1500000"];
-    let create = ["create", "--bundle", &bundle.path(), &bundle.id];
-    let mut create = traced(&late, &create).spawn().expect("start create");
-    wait_until("create", || bundle.call(&["state", &bundle.id]).stdout.contains("\"creating\""));
-    // Without force it does the same up to there.
-    let refused = traced(&[&to], &["delete", &bundle.id]).status().expect("start strace");
-    assert!(!refused.success(), "deleted while it is created");
+    // Which call it is that ends the reading; up to there all deletes are alike.
+    let other = Bundle::new(&["sleep", "100"]);
+    other.up();
+    let trace = other.dir().join("trace");
+    let mut refused = traced(&other, &trace.to_string_lossy(), &[], &["delete", &other.id]);
+    assert!(!refused.status().expect("start strace").success(), "deleted while it runs");
     let calls = fs::read_to_string(&trace).expect("trace");
     let at = calls.lines().position(|line| line.contains("/state.json>")).expect("state.json") + 1;
+    other.delete();
+
+    // It has no process yet, and will be done while the other one rests.
+    let late = ["-e", "inject=clone3:delay_enter=2000000"];
+    let create = ["create", "--bundle", &bundle.path(), &bundle.id];
+    let mut create = traced(&bundle, "/dev/null", &late, &create).spawn().expect("start create");
+    wait_until("create", || bundle.call(&["state", &bundle.id]).stdout.contains("\"creating\""));
     let inject = format!("inject=close:delay_exit=4000000:when={at}");
-    let mut slow = traced(&[&to, "-e", &inject], &["delete", "--force", &bundle.id]);
+    let delete = ["delete", "--force", &bundle.id];
+    let mut slow = traced(&bundle, "/dev/null", &["-e", &inject], &delete);
     let mut slow = slow.spawn().expect("start strace");
     let created = create.wait().expect("wait");
     let deleted = slow.wait().expect("wait");

@@ -1,6 +1,6 @@
 //! `silent`, `loud`, `iversion` and `noiversion`: flags of mount(2) that fsconfig(2) has no words for.
 
-use integration_tests::{Bundle, Peer, differs, mount, need_root, peer, run, skip};
+use integration_tests::{Bundle, differs, mount, need_root, need_strace, run, skip, strace};
 use nix::libc::O_NONBLOCK;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -137,9 +137,8 @@ fn all_words_leave_the_rest_alone() {
 #[test]
 fn flags_reach_mount_2() {
     need_root!();
-    if peer() != Peer::Onggi {
-        skip!("the peers' calls are their own affair");
-    }
+    differs!(Runc | Crun | Youki, "make other calls");
+    need_strace!();
     let mut bundle = Bundle::new(&["true"]);
     bundle.set("/root/readonly", json!(false));
     for (target, word) in [("/m/a", "silent"), ("/m/b", "iversion"), ("/m/c", "loud")] {
@@ -147,19 +146,8 @@ fn flags_reach_mount_2() {
     }
     bundle.write();
     let trace = bundle.dir().join("trace");
-    let mut command = Command::new("strace");
-    command.args(["-f", "-e", "trace=mount", "-o"]).arg(&trace).arg(bundle.runtime());
-    command.arg("--root").arg(bundle.state_root()).args([
-        "run",
-        "--bundle",
-        &bundle.path(),
-        &bundle.id,
-    ]);
-    let started = Command::new("strace").arg("--version").output();
-    if started.is_err() {
-        skip!("no strace here");
-    }
-    run(&mut command).ok();
+    let options = ["-f", "-e", "trace=mount", "-o", &trace.to_string_lossy()];
+    run(&mut strace(&bundle, &options, &["run", "--bundle", &bundle.path(), &bundle.id])).ok();
     let text = fs::read_to_string(&trace).expect("the trace");
     let call =
         |source: &str| text.lines().find(|line| line.contains(&format!("mount(\"{source}\"")));

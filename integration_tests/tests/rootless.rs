@@ -204,11 +204,13 @@ fn told(command: &mut Command) -> String {
     text + &read_for(&pty.master, "\n", Duration::from_secs(1))
 }
 
+/// As root's is, to whom `XDG_RUNTIME_DIR` and `--root` name no other.
 #[test]
 fn a_state_directory_of_others_is_told_on_a_terminal() {
     need_user_namespaces!();
     let home = Home::new("others");
-    for words in [&["state", "c"][..], &["list"]] {
+    for words in [&["state", "c"][..], &["list"], &["run", "c"], &["create", "c"], &["delete", "c"]]
+    {
         let text = told(&mut home.command(&[&["--root", "/proc/1/fd"], words].concat()));
         assert!(text.contains("hint: /proc/1/fd is not yours: "), "{words:?}: {text}");
     }

@@ -1,12 +1,13 @@
 //! What is said between the runtime and systemd, and what becomes of a container when a part of it is lost.
 
 use integration_tests::{
-    ANSWER, Bundle, Cgroups, Fate, Manager, Proxy, default_slice, differs, need_root, need_systemd,
-    others_scope, run, skip, systemctl, unit_name, unit_property, wait_until,
+    ANSWER, Bundle, Cgroups, Fate, Manager, Proxy, default_slice, differs, ends_within, need_root,
+    need_strace, need_systemd, others_scope, run, skip, strace, systemctl, unit_name,
+    unit_property, wait_until,
 };
 use serde_json::json;
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,10 @@ macro_rules! need_onggi {
 
 /// One test holds systemd still.
 static TURN: Mutex<()> = Mutex::new(());
+
+/// What the runtime gives systemd for a job. Where nothing depends on the answer it is 3 s, and only a very slow machine
+/// makes that look like this.
+const PATIENCE_OF_JOBS: Duration = Duration::from_secs(30);
 
 /// Calls the runtime by way of the proxy. What `create` leaves would hold pipes open.
 #[track_caller]
@@ -52,20 +57,24 @@ fn one_message_makes_a_unit() {
         (&["resume", id], &[]),
         (&["ps", id], &[]),
         (&["update", "--pids-limit", "70", id], &["SetUnitProperties"]),
-        // Which one it is, and that it is to stop; the third is for those that have failed.
-        (&["delete", "--force", id], &["Get", "Stop", "ResetFailed"]),
     ] {
         call(&proxy, &bundle, words);
         let said = proxy.calls();
-        // By the time of `delete` systemd may have seen itself that the unit is empty.
-        let fits =
-            if words[0] == "delete" { calls.starts_with(&said_as(&said)) } else { said == calls };
-        assert!(fits && (calls.is_empty() == said.is_empty()), "{words:?}: {said:?}");
+        assert_eq!(said, calls, "{words:?}");
     }
+    call(&proxy, &bundle, &["delete", "--force", id]);
+    let mut said = proxy.calls();
+    // Which one it is; and if systemd has not seen itself by then that the unit is empty, that it is to stop. The
+    // third is for those that have failed. In between the directory may be gone and the unit not yet.
+    said.retain(|call| call != "GetUnitProcesses");
+    assert!(
+        !said.is_empty() && ["Get", "Stop", "ResetFailed"].starts_with(&as_text(&said)),
+        "{said:?}"
+    );
     bundle.assert_clean();
 }
 
-fn said_as(said: &[String]) -> Vec<&str> {
+fn as_text(said: &[String]) -> Vec<&str> {
     said.iter().map(String::as_str).collect()
 }
 
@@ -84,36 +93,15 @@ fn an_end_of_a_job_that_is_never_told() {
     let words = ["create", "--bundle", &bundle.path(), &bundle.id];
     let mut create = proxy.command(&bundle, &words);
     create.stdin(Stdio::null()).stdout(Stdio::null());
-    let status = Ended(create.spawn().expect("start create")).within(Duration::from_secs(45));
+    let status = ends_within(create.spawn().expect("start create"), Duration::from_secs(90));
     assert!(status.is_some_and(|status| status.success()), "create: {status:?}");
-    assert!(begin.elapsed() > Duration::from_secs(25), "no signal was lost");
+    assert!(begin.elapsed() >= PATIENCE_OF_JOBS, "no signal was lost");
     assert_eq!(bundle.status(), "created");
     // Nobody is in it any more, so nothing depends on the answer.
     let begin = Instant::now();
     call(&proxy, &bundle, &["delete", "--force", &bundle.id]);
-    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < PATIENCE_OF_JOBS, "{:?}", begin.elapsed());
     bundle.assert_clean();
-}
-
-/// A child that does not outlive the test.
-struct Ended(Child);
-
-impl Ended {
-    fn within(mut self, time: Duration) -> Option<std::process::ExitStatus> {
-        let deadline = Instant::now() + time;
-        loop {
-            match self.0.try_wait().expect("wait") {
-                None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
-                status => return status,
-            }
-        }
-    }
-}
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = (self.0.kill(), self.0.wait());
-    }
 }
 
 /// Holds systemd still while it lives: it then sees and answers nothing.
@@ -149,7 +137,7 @@ fn delete_does_not_wait_long_for_systemd() {
     let time = begin.elapsed();
     drop(held);
     output.ok();
-    assert!(time < Duration::from_secs(5), "{time:?}");
+    assert!(time < PATIENCE_OF_JOBS, "{time:?}");
     bundle.assert_clean();
 }
 
@@ -178,8 +166,11 @@ fn who_gets_the_name_meanwhile_is_left_alone() {
         }
         Fate::Pass
     });
+    let begin = Instant::now();
     call(&proxy, &bundle, &["delete", &bundle.id]);
-    assert!(proxy.calls().contains(&"Stop".to_owned()), "nobody was told to stop");
+    // It waits for 3 s, in which the second scope has to begin.
+    let in_time = begin.elapsed() < Duration::from_secs(3);
+    let told = proxy.calls().contains(&"Stop".to_owned());
     let (_, second, _) = &mut *scopes.lock().expect("scopes");
     let second = second.as_mut().expect("nobody asked which one there is");
     let alive = matches!(second.try_wait(), Ok(None));
@@ -187,6 +178,10 @@ fn who_gets_the_name_meanwhile_is_left_alone() {
     let _ = (second.kill(), second.wait());
     assert!(alive && state == "active", "the unit of somebody else is {state}");
     bundle.assert_clean();
+    assert!(told || !in_time, "nobody was told to stop");
+    if !told {
+        skip!("this machine is too slow to start a unit within 3 s");
+    }
 }
 
 /// Properties of the unit and files of the cgroup that an update changes.
@@ -213,9 +208,7 @@ fn limits(bundle: &Bundle) -> Vec<(String, String)> {
 #[test]
 fn an_update_that_fails_is_taken_back_from_systemd() {
     need_onggi!();
-    if Command::new("strace").arg("-V").output().is_err() {
-        skip!("strace is not installed");
-    }
+    need_strace!();
     let mut bundle = bundle(&["sleep", "100"]);
     bundle.set("/linux/resources/pids", json!({ "limit": 50 }));
     bundle
@@ -238,12 +231,10 @@ fn an_update_that_fails_is_taken_back_from_systemd() {
     let before = limits(&bundle);
     let mut failures = 0;
     for n in 1..100 {
-        let inner = bundle.command(&["update", "--resources", &document, &bundle.id]);
-        let mut command = Command::new("strace");
-        command.args(["-qq", "-o", "/dev/null", "-e", "trace=write"]);
-        command.args(["-e", &format!("inject=write:error=EIO:when={n}")]);
-        command.arg(inner.get_program()).args(inner.get_args());
-        if run(&mut command).code == 0 && limits(&bundle) != before {
+        let inject = format!("inject=write:error=EIO:when={n}");
+        let options = ["-o", "/dev/null", "-e", "trace=write", "-e", &inject];
+        let words = ["update", "--resources", &document, &bundle.id];
+        if run(&mut strace(&bundle, &options, &words)).code == 0 && limits(&bundle) != before {
             break;
         }
         assert_eq!(limits(&bundle), before, "write {n}");
@@ -266,7 +257,7 @@ fn parents_that_were_made_go_with_a_failed_create() {
     systemctl(&["stop", &slice]);
     bundle.assert_clean();
     let dirs = || Cgroups::detect().find(&slice);
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while !dirs().is_empty() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(20));
     }

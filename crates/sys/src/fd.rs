@@ -1,10 +1,19 @@
-//! File descriptors in bulk: close_range(2), inherited descriptors, execveat(2).
+//! File descriptors: what is behind one, close_range(2), inherited ones, execveat(2).
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::sys::stat::{SFlag, fstat};
+
+/// The kind of an open file, which may be an `O_PATH` handle: the `S_IFMT` part of its mode, see inode(7).
+///
+/// # Errors
+/// Those of fstat(2).
+pub fn kind(fd: impl AsFd) -> nix::Result<SFlag> {
+    Ok(SFlag::from_bits_truncate(fstat(fd)?.st_mode & SFlag::S_IFMT.bits()))
+}
 
 /// Sets an extended attribute of an open file; see xattr(7).
 ///

@@ -7,8 +7,10 @@ use std::path::{Component, Path};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
-use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
+use nix::sys::stat::{Mode, SFlag, mkdirat};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
+
+use crate::fd::kind;
 
 /// As many links as the kernel follows; see path_resolution(7).
 const MAX_LINKS: usize = 40;
@@ -108,7 +110,7 @@ impl Root {
             }
             other => other?,
         };
-        match kind_of(&existing)? {
+        match kind(&existing)? {
             SFlag::S_IFDIR => Err(Errno::EISDIR),
             SFlag::S_IFLNK => Err(Errno::ELOOP),
             _ => Ok(existing),
@@ -159,11 +161,6 @@ impl AsFd for Root {
     }
 }
 
-/// The kind (`S_IFMT` part of the mode) of an open file.
-pub(crate) fn kind_of(fd: impl AsFd) -> nix::Result<SFlag> {
-    Ok(SFlag::from_bits_truncate(fstat(fd)?.st_mode & SFlag::S_IFMT.bits()))
-}
-
 /// A new empty file `name`, or what somebody has put there meanwhile.
 fn new_file(parent: &OwnedFd, name: &OsStr) -> nix::Result<OwnedFd> {
     let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
@@ -181,7 +178,7 @@ fn unfollowed(parent: impl AsFd, name: &OsStr) -> nix::Result<OwnedFd> {
 /// Opens again, with `flags`, what an `O_PATH` handle stands for.
 fn reopen(handle: OwnedFd, flags: OFlag) -> nix::Result<OwnedFd> {
     if flags.contains(OFlag::O_PATH) {
-        if flags.contains(OFlag::O_DIRECTORY) && kind_of(&handle)? != SFlag::S_IFDIR {
+        if flags.contains(OFlag::O_DIRECTORY) && kind(&handle)? != SFlag::S_IFDIR {
             return Err(Errno::ENOTDIR);
         }
         return Ok(handle);
@@ -233,7 +230,7 @@ impl Walk {
     fn finish(mut self, make: bool) -> nix::Result<OwnedFd> {
         while let Some(name) = self.left.pop_front() {
             let Some(next) = self.step(&name, make)? else { continue };
-            if kind_of(&next)? == SFlag::S_IFDIR {
+            if kind(&next)? == SFlag::S_IFDIR {
                 self.held.push(next);
             } else if self.left.is_empty() && !make {
                 return Ok(next);
@@ -259,7 +256,7 @@ impl Walk {
                 }
             }
             if let Some(next) = self.step(&name, true)? {
-                if kind_of(&next)? != SFlag::S_IFDIR {
+                if kind(&next)? != SFlag::S_IFDIR {
                     return Err(Errno::ENOTDIR);
                 }
                 self.held.push(next);
@@ -287,7 +284,7 @@ impl Walk {
             other => other?,
         };
         let end = self.left.is_empty() && !self.follow_last;
-        if end || kind_of(&next)? != SFlag::S_IFLNK {
+        if end || kind(&next)? != SFlag::S_IFLNK {
             return Ok(Some(next));
         }
         self.links += 1;

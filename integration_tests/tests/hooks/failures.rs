@@ -95,7 +95,9 @@ fn timeout_holds_for_a_hook_that_does_not_read_its_input_and_for_its_children() 
     let mark = format!("hook-{}", bundle.id);
     bundle.set("/annotations", json!({ "big": "x".repeat(300_000) }));
     let script = format!("exec -a {mark} sleep 30 & exec -a {mark} sleep 30");
-    bundle.set("/hooks/createRuntime", json!([{ "path": "/bin/bash", "args": ["bash", "-c", script], "env": ["PATH=/bin:/usr/bin"], "timeout": 1 }]));
+    let mut hook = json!({ "path": "/bin/bash", "args": ["bash", "-c", script], "timeout": 1 });
+    hook["env"] = json!(["PATH=/bin:/usr/bin"]);
+    bundle.set("/hooks/createRuntime", json!([hook]));
     let begin = Instant::now();
     bundle.run().fails_with(&["timeout"]);
     assert!(begin.elapsed() < Duration::from_secs(10));

@@ -2,14 +2,14 @@
 
 use super::bundle;
 use integration_tests::{
-    Bundle, Peer, differs, need_root, need_systemd, others_scope, peer, run, systemctl, unit_name,
-    wait_until, without_systemd,
+    Bundle, Peer, differs, ends_within, need_root, need_systemd, others_scope, peer, run,
+    systemctl, unit_name, wait_until, without_systemd,
 };
 use std::fs;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A socket that takes connections and is silent, as one of a systemd that hangs.
 fn silent_socket(bundle: &Bundle) -> (PathBuf, UnixListener) {
@@ -57,17 +57,9 @@ fn create_gives_a_silent_systemd_up() {
     let file = fs::File::create(&said).expect("create a file");
     let words = ["create", "--bundle", &bundle.path(), &bundle.id];
     let mut create = without_systemd(&bundle, Some(&path), &words);
-    let mut create = create.stdin(Stdio::null()).stderr(file).spawn().expect("start create");
-    // 30 s for systemd, and a moment to take all back.
-    let deadline = Instant::now() + Duration::from_secs(45);
-    let status = loop {
-        match create.try_wait().expect("wait") {
-            None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(100)),
-            status => break status,
-        }
-    };
-    let _ = create.kill();
-    let _ = create.wait();
+    let create = create.stdin(Stdio::null()).stderr(file).spawn().expect("start create");
+    // 30 s for systemd, and some time to take all back.
+    let status = ends_within(create, Duration::from_secs(90));
     assert!(status.is_some_and(|status| !status.success()), "{status:?}");
     let said = fs::read_to_string(said).expect("read");
     let unit = unit_name("onggi", &bundle.id);

@@ -43,8 +43,8 @@ impl Cgroup {
         first_error.map_or(Ok(()), Err)
     }
 
-    /// Takes back what [`Cgroup::create`] or [`Cgroup::start_unit`] made: as [`Cgroup::remove`], and with it the parents that did not exist
-    /// before, unless somebody else is in them by now.
+    /// Takes back what [`Cgroup::create`] or [`Cgroup::start_unit`] made: as [`Cgroup::remove`], and with it the parents
+    /// that did not exist before, unless somebody else is in them by now.
     ///
     /// # Errors
     /// As [`Cgroup::remove`].

@@ -63,8 +63,8 @@ impl Cgroup {
         }
     }
 
-    /// The cgroup at `path` below the unit instead, which is the container's then; nothing changes without a unit. systemd
-    /// knows of the unit alone, and has the limits there; the files have them in both.
+    /// The cgroup at `path` below the unit instead, which is the container's then; nothing changes without a unit.
+    /// systemd knows of the unit alone, and has the limits there; the files have them in both.
     ///
     /// # Errors
     /// For a path with `..` or a newline.

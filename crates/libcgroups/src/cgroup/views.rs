@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Cgroup;
-use crate::layout::{Hierarchy, Layout};
+use crate::layout::{Hierarchy, Layout, SYSTEMDS};
 
 /// The parts of a `cgroup` mount inside a container.
 ///
@@ -49,7 +49,7 @@ impl Cgroup {
     /// The parts of a `cgroup` mount for this container. A hierarchy that the container did not get a directory in
     /// shows our own cgroup.
     pub fn mount_views(&self, layout: &Layout) -> MountViews {
-        let added = layout.systemds().filter(|h| self.v1.iter().any(|d| d.has(&h.controllers[0])));
+        let added = layout.systemds().filter(|_| self.v1.iter().any(|d| d.has(SYSTEMDS)));
         let mut v1: Vec<V1View> = layout.v1().iter().map(|h| self.v1_view(h)).collect();
         // It may be mounted anywhere on the host.
         v1.extend(added.map(|h| V1View { name: "systemd".to_owned(), ..self.v1_view(h) }));

@@ -33,8 +33,8 @@ use crate::model::Resources;
 
 /// How long systemd may take for one job, as for its own clients.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The same for the end of a unit that nobody is in: that of the cgroup is its end, too, whether or not systemd was told.
-/// containerd gives `delete --force` 5 s when it cleans up.
+/// The same for the end of a unit that nobody is in: that of the cgroup is its end, too, whether or not systemd was
+/// told. containerd gives `delete --force` 5 s when it cleans up.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
 /// How long is waited for systemd where nothing depends on its answer.
 const SHORT_PATIENCE: Duration = Duration::from_secs(1);

@@ -9,8 +9,8 @@ use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstatat, mkdirat, mknodat};
 use nix::unistd::{Gid, Uid, fchownat, symlinkat};
 
-/// Copies everything below the directory `from` into the root directory `to`, with owners and modes; and its user and its
-/// group, if nobody has named others. Its mode it has already.
+/// Copies everything below the directory `from` into the root directory `to`, with owners and modes. Where `user` and
+/// `group` say so, `to` itself gets the owner of `from`, too; its mode it has already.
 pub(super) fn copy(from: &OwnedFd, to: &OwnedFd, user: bool, group: bool) -> nix::Result<()> {
     let stat = nix::sys::stat::fstat(from)?;
     let to = openat(to, ".", OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;

@@ -22,9 +22,12 @@ pub(crate) struct MountLabel<'a> {
 }
 
 impl<'a> MountLabel<'a> {
+    pub(crate) fn new(text: Option<&'a str>, option: MountContext) -> Option<Self> {
+        text.map(|text| Self { text, option })
+    }
+
     pub(crate) fn of(plan: &'a Plan) -> Option<Self> {
-        let label = |text| Self { text, option: plan.mount_context };
-        plan.mount_label.as_deref().map(label)
+        Self::new(plan.mount_label.as_deref(), plan.mount_context)
     }
 }
 

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, readlinkat};
 use nix::mount::{MntFlags, umount2};
 use nix::sched::CloneFlags;
-use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::sys::stat::{Mode, SFlag};
 use sys::{Proc, Root};
 
 use super::join::{JoinTarget, enter_all};
@@ -123,7 +123,7 @@ pub(crate) fn remove<'a>(
 }
 
 fn is_link(place: &OwnedFd) -> bool {
-    fstat(place).is_ok_and(|stat| stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFLNK.bits())
+    sys::fd::kind(place) == Ok(SFlag::S_IFLNK)
 }
 
 fn remove_link(root: &Root, destination: &Path) -> Result<()> {

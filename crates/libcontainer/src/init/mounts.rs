@@ -367,7 +367,7 @@ fn clear_unnamed(
 }
 
 fn is_directory(file: &OwnedFd) -> nix::Result<bool> {
-    Ok(fstat(file)?.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits())
+    sys::fd::kind(file).map(|kind| kind == SFlag::S_IFDIR)
 }
 
 fn describe(entry: &Mount) -> String {

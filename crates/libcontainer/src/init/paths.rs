@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::sys::stat::{SFlag, fstat};
+use nix::sys::stat::SFlag;
 use sys::Root;
 use sys::mount::{self, FsContext, MountAttr};
 
@@ -24,9 +24,7 @@ pub(super) fn mask(
     for path in paths {
         let Some(target) = existing(root, path)? else { continue };
         let fail = |errno| Error::os("mask path", path, errno);
-        let is_dir =
-            fstat(&target).map_err(fail)?.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits();
-        if is_dir {
+        if sys::fd::kind(&target).map_err(fail)? == SFlag::S_IFDIR {
             mount::attach(masks.empty_directory()?.as_fd(), target.as_fd()).map_err(fail)?;
         } else {
             prepared::attach_device(masks.null_device()?.as_fd(), target.as_fd(), path)?;

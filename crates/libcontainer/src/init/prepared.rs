@@ -139,8 +139,7 @@ pub(crate) fn clone_source(source: &Path, recursive: bool, links: Links) -> Resu
 
 /// Whether a source, as a detached mount, is a link that is to be made once more and not mounted.
 pub(crate) fn is_copied_link(tree: &OwnedFd, links: Links) -> bool {
-    let kind = |tree| fstat(tree).map(|stat| stat.st_mode & SFlag::S_IFMT.bits());
-    links.copy && kind(tree) == Ok(SFlag::S_IFLNK.bits())
+    links.copy && sys::fd::kind(tree) == Ok(SFlag::S_IFLNK)
 }
 
 /// Attaches a mount of a host's device, or a copy of one. It is no longer a peer of the host's mounts:

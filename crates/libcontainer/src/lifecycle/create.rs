@@ -1,5 +1,7 @@
 //! `create`, and what `run` has in common with it.
 
+use std::path::Path;
+
 use libcgroups::{Cgroup, Layout, MountViews, Properties};
 
 use super::cgroup_error;
@@ -71,21 +73,7 @@ impl<'a> Creation<'a> {
             .bundle
             .canonicalize()
             .map_err(|error| Error::io("open bundle", &options.bundle, &error))?;
-        let default_config = bundle.join("config.json");
-        let path = options.config.as_deref().unwrap_or(&default_config);
-        let mut notes = Notes::new(runtime.strict);
-        let spec = spec::load_with(path, &mut notes)?;
-        let mut plan = notes.before(plan::plan(&spec, &facts(&bundle)?))?;
-        notes.add(std::mem::take(&mut plan.warnings));
-        plan.process
-            .iter_mut()
-            .for_each(|process| without_absent_modules(process, "/process", &mut notes));
-        without_absent_label(&mut plan.mount_label, &mut notes);
-        without_absent_cgroups(&plan, runtime.cgroup_manager, &mut notes);
-        if runtime.cgroup_manager != CgroupManager::Disabled {
-            without_absent_settings(&plan.resources, "/linux/resources", &mut notes);
-        }
-        notes.settle()?;
+        let mut plan = settled_plan(runtime, options, &bundle)?;
         plan.rootfs.path = plan
             .rootfs
             .path
@@ -202,6 +190,27 @@ impl<'a> Creation<'a> {
             run_poststop(&self.state);
         }
     }
+}
+
+/// The plan of the bundle's config.json, without what this host does not have; what is passed over is told or, with
+/// `--strict`, refused.
+fn settled_plan(runtime: &Runtime, options: &CreateOptions, bundle: &Path) -> Result<Plan> {
+    let default_config = bundle.join("config.json");
+    let path = options.config.as_deref().unwrap_or(&default_config);
+    let mut notes = Notes::new(runtime.strict);
+    let spec = spec::load_with(path, &mut notes)?;
+    let mut plan = notes.before(plan::plan(&spec, &facts(bundle)?))?;
+    notes.add(std::mem::take(&mut plan.warnings));
+    if let Some(process) = &mut plan.process {
+        without_absent_modules(process, "/process", &mut notes);
+    }
+    without_absent_label(&mut plan.mount_label, &mut notes);
+    without_absent_cgroups(&plan, runtime.cgroup_manager, &mut notes);
+    if runtime.cgroup_manager != CgroupManager::Disabled {
+        without_absent_settings(&plan.resources, "/linux/resources", &mut notes);
+    }
+    notes.settle()?;
+    Ok(plan)
 }
 
 fn check_terminal(plan: &Plan, options: &CreateOptions, terminal: Terminal) -> Result<()> {

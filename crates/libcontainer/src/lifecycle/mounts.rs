@@ -52,17 +52,16 @@ pub fn add_mounts(runtime: &Runtime, id: &str, document: &[u8]) -> Result<()> {
         sys::pidfd::send_signal(init.as_fd(), 0).map_err(|_| not_running())?;
     }
     let exec = if selinux_is_enabled() { Some(container.dir.load_exec()?) } else { None };
-    let label = exec.as_ref().and_then(|exec| {
-        let label = |text| MountLabel { text, option: exec.mount_context };
-        exec.mount_label.as_deref().map(label)
-    });
+    let label = exec
+        .as_ref()
+        .and_then(|exec| MountLabel::new(exec.mount_label.as_deref(), exec.mount_context));
     let place = LivePlace { user_namespace, label };
     visit(&container.state, &init, |root| init::add_mounts(root, &mounts, sources, place))
 }
 
-/// Unmounts what is mounted, last and uppermost, at each destination that `document` lists; of the rest
-/// of the document nothing is looked at but whether `copy-symlink` is there: then a link is removed. Mounts below go with it. The last one of the list is unmounted
-/// first.
+/// Unmounts what is mounted, last and uppermost, at each destination that `document` lists, with all
+/// mounts below; the last of the list goes first. Of the rest of the document only `copy-symlink` is
+/// looked at: there a link is removed.
 ///
 /// # Errors
 /// When the document is broken, the container is not running, or nothing is mounted there.

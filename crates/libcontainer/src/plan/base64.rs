@@ -1,7 +1,7 @@
 //! Base64 (RFC 4648, section 4).
 
-/// The bytes that `text` stands for; blanks and line ends in it are nothing, since base64(1) breaks its lines. `None` for
-/// other characters, a wrong length, and bits that belong to no byte.
+/// The bytes that `text` stands for; blanks and line ends in it are nothing, since base64(1) breaks its lines. `None`
+/// for other characters, a wrong length, and bits that belong to no byte.
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let text: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let (groups, []) = text.as_chunks::<4>() else { return None };

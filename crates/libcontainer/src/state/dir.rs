@@ -70,13 +70,16 @@ impl StateDir {
     /// Whether the id is that of a container, or of what is left of one.
     ///
     /// # Errors
-    /// `container with given ID already exists` when it is.
+    /// `container with given ID already exists` when it is; when the caller may not look.
     pub(crate) fn check_free(&self) -> Result<()> {
-        let is_free = match std::fs::read_dir(&self.path) {
-            Err(error) => error.kind() == ErrorKind::NotFound,
-            Ok(mut entries) => entries.next().is_none(),
-        };
-        if is_free { Ok(()) } else { Err(self.taken()) }
+        match std::fs::read_dir(&self.path).map(|mut entries| entries.next().is_none()) {
+            Ok(true) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                Err(Error::io("open", &self.path, &error))
+            }
+            _ => Err(self.taken()),
+        }
     }
 
     /// The error for an id that another container has.

@@ -50,7 +50,7 @@ pub(super) enum Effect {
     Propagate(u64, Recursion),
 }
 
-/// How an option changes [`Attributes`].
+/// How an option changes [`crate::plan::Attributes`].
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Change {
     Set(u64),
