@@ -127,7 +127,7 @@ fn is_link(place: &OwnedFd) -> bool {
 }
 
 fn remove_link(root: &Root, destination: &Path) -> Result<()> {
-    root.remove_file(destination).map_err(|errno| Error::os("remove link", destination, errno))
+    root.remove_link(destination).map_err(|errno| Error::os("remove link", destination, errno))
 }
 
 /// Unmounts what is at `destination`. A link there is followed unless it is what is mounted.
