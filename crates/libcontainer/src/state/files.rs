@@ -8,13 +8,21 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
+/// No file of ours is longer, in bytes.
+const LONGEST: u64 = 64 << 20;
+
 /// The bytes of a file; a FIFO in its place is an empty one, which nobody waits for.
+///
+/// # Errors
+/// `EFBIG` for a file that is longer than any of ours, or has no end.
 pub(super) fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
     let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
-    let length = file.metadata().map_or(0, |meta| meta.len());
+    let length = file.metadata().map_or(0, |meta| meta.len()).min(LONGEST);
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
     // Not of the file itself, which would ask for its length again.
-    file.take(u64::MAX).read_to_end(&mut bytes)?;
+    if file.take(LONGEST + 1).read_to_end(&mut bytes)? as u64 > LONGEST {
+        return Err(std::io::Error::from_raw_os_error(nix::libc::EFBIG));
+    }
     Ok(bytes)
 }
 
