@@ -10,12 +10,13 @@ use nix::sched::CloneFlags;
 use nix::sys::stat::{Mode, SFlag, fstat};
 use sys::{Proc, Root};
 
+use super::attach::new_filesystem;
 use super::join::{JoinTarget, enter_all};
-use super::label::MountLabel;
-use super::mounts::{LateReadonly, Made, Mounter, Peers};
+use super::label::{self, MountLabel};
+use super::mounts::{LateReadonly, Made, Mounter, Peers, failed};
 use super::{begin, credentials};
 use crate::error::{Error, Result};
-use crate::plan::Mount;
+use crate::plan::{Mount, MountKind};
 use crate::sync::ChildEnd;
 
 /// What a process needs that is to work in a running container.
@@ -72,8 +73,21 @@ fn enter(context: VisitContext<'_>, channel: &ChildEnd) -> Result<Root> {
     open("/", flags, Mode::empty()).map(Root::new).map_err(|errno| Error::os("open", "/", errno))
 }
 
+/// The new file system that `entry` asks for, attached nowhere. Made by the runtime where it is on a block device: what
+/// has the name of that in the container may be another one, which its own processes could not open.
+pub(crate) fn make_filesystem(
+    entry: &Mount,
+    label: Option<MountLabel<'_>>,
+) -> Result<Option<OwnedFd>> {
+    let MountKind::Filesystem { fstype, source, options } = &entry.kind else { return Ok(None) };
+    let mut options = options.clone();
+    label::add(fstype, &mut options, label);
+    let made = new_filesystem(fstype, source, &options, entry.attributes.set);
+    made.map(Some).map_err(|error| failed(entry, &error))
+}
+
 /// Makes all of `mounts`, or none: what was made before a failure is taken away again. `sources` are
-/// those of the bind mounts among them, from the host's mount namespace.
+/// those of the bind mounts among them, from the host's mount namespace, and what [`make_filesystem`] has made.
 pub(crate) fn add(
     root: &Root,
     mounts: &[Mount],

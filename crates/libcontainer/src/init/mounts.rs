@@ -26,7 +26,7 @@ pub(super) struct Mounter<'a> {
     pub(super) root: &'a Root,
     /// Path of the root on the host.
     pub(super) rootfs: &'a Path,
-    /// Those of the bind mounts that are open already, by the number of the mount.
+    /// Bind mounts that are open already, and file systems that are made, by the number of the mount.
     pub(super) sources: &'a [Option<OwnedFd>],
     pub(super) cgroup_views: &'a libcgroups::MountViews,
     pub(super) own_cgroup_namespace: bool,
@@ -104,26 +104,13 @@ impl Mounter<'_> {
         entry: &Mount,
         late: &mut LateReadonly,
     ) -> Result<Made> {
-        self.mount(index, entry, late).map_err(|error| {
-            Error::message(format!(
-                "error mounting {} to rootfs at {:?}: {error}",
-                describe(entry),
-                entry.destination
-            ))
-        })
+        self.mount(index, entry, late).map_err(|error| failed(entry, &error))
     }
 
     fn mount(&self, index: usize, entry: &Mount, late: &mut LateReadonly) -> Result<Made> {
         match &entry.kind {
             MountKind::Bind { source, recursive, unnamed, links } => {
-                let opened = match self.sources.get(index) {
-                    Some(Some(tree)) => Some(
-                        tree.try_clone()
-                            .map_err(|error| Error::io("dup mount source", source, &error))?,
-                    ),
-                    _ => None,
-                };
-                if let Some(tree) = opened {
+                if let Some(tree) = self.opened(index, source)? {
                     let done = self.bind(index, entry, &tree, *unnamed, *links);
                     // A mount namespace that is pinned below the source; this process's own has none.
                     let pinned = done.as_ref().err().and_then(Error::errno) == Some(Errno::ELOOP);
@@ -138,7 +125,7 @@ impl Mounter<'_> {
                 return self.bind(index, entry, &tree, *unnamed, *links);
             }
             MountKind::Filesystem { fstype, source, options } => {
-                self.filesystem(entry, fstype, source, options, late)
+                self.filesystem(index, entry, fstype, source, options, late)
             }
             MountKind::Cgroup => CgroupMount {
                 root: self.root,
@@ -150,6 +137,13 @@ impl Mounter<'_> {
             MountKind::Remount { bind, options } => self.remount(entry, *bind, options),
         }
         .map(|()| Made::Mount)
+    }
+
+    /// What is open already for mount number `index`.
+    fn opened(&self, index: usize, source: impl AsRef<Path>) -> Result<Option<OwnedFd>> {
+        let tree = self.sources.get(index).and_then(Option::as_ref);
+        let copy = tree.map(OwnedFd::try_clone).transpose();
+        copy.map_err(|error| Error::io("dup mount source", source.as_ref(), &error))
     }
 
     /// A source in the container's own tree, with what was mounted there before.
@@ -218,6 +212,7 @@ impl Mounter<'_> {
 
     fn filesystem(
         &self,
+        index: usize,
         entry: &Mount,
         fstype: &str,
         source: &str,
@@ -237,7 +232,10 @@ impl Mounter<'_> {
             attributes &= !ATTR_RDONLY;
         }
         label::add(fstype, &mut options, self.label);
-        let tree = new_filesystem(fstype, source, &options, attributes)?;
+        let tree = match self.opened(index, source)? {
+            Some(tree) => tree,
+            None => new_filesystem(fstype, source, &options, attributes)?,
+        };
         label::set_on_root(fstype, tree.as_fd(), self.label)?;
         if entry.copy_up {
             let given = |key: &str| options.values.iter().any(|(known, _)| known == key);
@@ -368,6 +366,15 @@ fn clear_unnamed(
 
 fn is_directory(file: &OwnedFd) -> nix::Result<bool> {
     Ok(fstat(file)?.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits())
+}
+
+/// The failure with the mount that it is of.
+pub(super) fn failed(entry: &Mount, error: &Error) -> Error {
+    Error::message(format!(
+        "error mounting {} to rootfs at {:?}: {error}",
+        describe(entry),
+        entry.destination
+    ))
 }
 
 fn describe(entry: &Mount) -> String {
