@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 macro_rules! need_mounts {
     () => {
@@ -146,6 +147,40 @@ fn all_or_none_are_made() {
         mounts(&bundle, "add", &list).exits(1).fails_with(&[]);
         assert_eq!(line(&bundle, "/a"), None, "{list}");
     }
+    bundle.delete();
+}
+
+/// What is taken away after a failure is what was made, wherever its path leads by then.
+#[test]
+fn a_racer_on_the_way_of_what_is_taken_back() {
+    need_mounts!();
+    let mut bundle = running();
+    bundle.push("/mounts", json!({ "destination": "/data", "type": "tmpfs", "source": "tmpfs" }));
+    fs::create_dir_all(bundle.rootfs().join("w/a")).expect("mkdir");
+    fs::create_dir(bundle.rootfs().join("v")).expect("mkdir");
+    symlink("/data", bundle.rootfs().join("v/a")).expect("plant a link");
+    bundle.up();
+    let all = || fs::read_to_string(format!("/proc/{}/mountinfo", bundle.pid())).expect("read");
+    let before = all();
+    let list = json!([
+        { "destination": "/w/a", "type": "tmpfs" },
+        { "destination": "/b", "type": "tmpfs", "options": ["size=nonsense"] },
+    ]);
+    let root = bundle.rootfs();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                for (from, to) in [("w", "t"), ("v", "w"), ("t", "v")] {
+                    let _ = fs::rename(root.join(from), root.join(to));
+                }
+            }
+        });
+        let outputs: Vec<Output> = (0..40).map(|_| mounts(&bundle, "add", &list)).collect();
+        stop.store(true, Ordering::Relaxed);
+        assert!(outputs.iter().all(|output| output.code == 1));
+    });
+    assert_eq!(all(), before, "mounts have come or gone");
     bundle.delete();
 }
 

@@ -66,10 +66,12 @@ impl Peers {
 }
 
 /// What an entry of `mounts` has come to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Made {
-    /// A mount, or another state of one.
-    Mount,
+    /// A mount: its root.
+    Mount(OwnedFd),
+    /// Mounts of cgroups, or another state of one that was there.
+    Other,
     /// A symbolic link.
     Link,
     /// Nothing: the link was there.
@@ -111,7 +113,7 @@ impl Mounter<'_> {
         match &entry.kind {
             MountKind::Bind { source, recursive, unnamed, links } => {
                 if let Some(tree) = self.opened(index, source)? {
-                    let done = self.bind(index, entry, &tree, *unnamed, *links);
+                    let done = self.bind(index, entry, tree, *unnamed, *links);
                     // A mount namespace that is pinned below the source; this process's own has none.
                     let pinned = done.as_ref().err().and_then(Error::errno) == Some(Errno::ELOOP);
                     if !pinned || self.runtime.is_none() {
@@ -122,10 +124,10 @@ impl Mounter<'_> {
                     Some(below) => self.copy_of_own(below, source, *recursive, *links)?,
                     None => prepared::clone_source(source, *recursive, *links)?,
                 };
-                return self.bind(index, entry, &tree, *unnamed, *links);
+                return self.bind(index, entry, tree, *unnamed, *links);
             }
             MountKind::Filesystem { fstype, source, options } => {
-                self.filesystem(index, entry, fstype, source, options, late)
+                return self.filesystem(index, entry, fstype, source, options, late);
             }
             MountKind::Cgroup => CgroupMount {
                 root: self.root,
@@ -136,7 +138,7 @@ impl Mounter<'_> {
             .mount(entry),
             MountKind::Remount { bind, options } => self.remount(entry, *bind, options),
         }
-        .map(|()| Made::Mount)
+        .map(|()| Made::Other)
     }
 
     /// What is open already for mount number `index`.
@@ -165,35 +167,35 @@ impl Mounter<'_> {
         &self,
         index: usize,
         entry: &Mount,
-        tree: &OwnedFd,
+        tree: OwnedFd,
         mut unnamed: u64,
         links: Links,
     ) -> Result<Made> {
-        if prepared::is_copied_link(tree, links) {
-            return self.copy_link(entry, tree);
+        if prepared::is_copied_link(&tree, links) {
+            return self.copy_link(entry, &tree);
         }
         if let (Some(_), Some(runtime)) = (&entry.ids, self.runtime) {
             runtime.map_ids(index, tree.as_fd())?;
         }
         if self.user_namespace {
-            inherited::check(entry, tree)?;
+            inherited::check(entry, &tree)?;
             unnamed &= nix::libc::MOUNT_ATTR_NOSYMFOLLOW;
         }
         let target = if links.destination {
-            self.unfollowed_destination(entry, tree)?
+            self.unfollowed_destination(entry, &tree)?
         } else {
-            self.destination(entry, tree)?
+            self.destination(entry, &tree)?
         };
-        check_place(self.root, entry, target.as_fd(), Some(tree))?;
+        check_place(self.root, entry, target.as_fd(), Some(&tree))?;
         let mut changes = Vec::new();
-        if let Err(all) = clear_unnamed(tree, entry.attributes, unnamed) {
+        if let Err(all) = clear_unnamed(&tree, entry.attributes, unnamed) {
             push_attributes(&mut changes, all, false);
         }
         push_attributes(&mut changes, entry.recursive_attributes, true);
         changes.extend(self.peers.cut(entry).map(propagation_change));
         changes.extend(entry.propagation.iter().copied().map(propagation_change));
         attach_with(tree.as_fd(), target.as_fd(), &changes, &entry.destination)
-            .map(|()| Made::Mount)
+            .map(|()| Made::Mount(tree))
     }
 
     /// `copy-symlink`: the link that `tree` is, once more at the destination.
@@ -218,7 +220,7 @@ impl Mounter<'_> {
         source: &str,
         options: &FilesystemOptions,
         late: &mut LateReadonly,
-    ) -> Result<()> {
+    ) -> Result<Made> {
         if matches!(fstype, "proc" | "sysfs") {
             self.require_ordinary_directory(entry, fstype)?;
         }
@@ -248,9 +250,10 @@ impl Mounter<'_> {
         attach_with(tree.as_fd(), target.as_fd(), &changes, &entry.destination)
             .map_err(|error| as_mount_says(error, entry, &target))?;
         if readonly_late {
-            late.0.push(tree);
+            let copy = tree.try_clone();
+            late.0.push(copy.map_err(|error| Error::io("dup mount", source, &error))?);
         }
-        Ok(())
+        Ok(Made::Mount(tree))
     }
 
     /// The destination of a file system: a directory, which is made where it is missing.
