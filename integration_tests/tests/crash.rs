@@ -194,6 +194,41 @@ fn a_full_disk_under_the_state() {
     bundle.assert_clean();
 }
 
+/// Runtimes of several pid namespaces may share the directory, and have the same number.
+#[test]
+fn what_another_runtime_of_that_number_is_at_work_in_stays() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "know no such directories");
+    let bundle = Bundle::new(&["echo", "ran"]);
+    bundle.write();
+    let theirs = ["~1", "~2147483647"].map(|name| bundle.state_root().join(name));
+    let locks = theirs.each_ref().map(|dir| {
+        fs::create_dir_all(dir.join("one")).expect("mkdir");
+        let dir = fs::File::open(dir).expect("open");
+        dir.lock().expect("lock");
+        dir
+    });
+    let stays = || theirs.iter().all(|dir| dir.join("one").exists());
+    let as_first = |words: &[&str]| {
+        let inner = bundle.command(words);
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork", "--mount-proc"]).arg(inner.get_program());
+        command.args(inner.get_args()).current_dir(bundle.dir());
+        command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        integration_tests::run(&mut command)
+    };
+    // It makes a directory, and takes it away.
+    let output = as_first(&["run", "--bundle", &bundle.path(), &bundle.id]);
+    assert_eq!(output.ok(), "ran\n");
+    assert!(stays(), "what another runtime is at work in is gone");
+    as_first(&["delete", "--force", "no-such-container"]).ok();
+    assert!(stays(), "what another runtime is at work in was swept");
+    drop(locks);
+    bundle.call(&["delete", "--force", "no-such-container"]).ok();
+    assert!(theirs.iter().all(|dir| !dir.exists()), "leftovers stay");
+    bundle.assert_clean();
+}
+
 #[test]
 fn init_killed_before_start() {
     need_root!();

@@ -1,12 +1,13 @@
 //! `mounts add` and `mounts remove`: mounts of a container that runs already.
 
-use integration_tests::{Bundle, Canary, HostMount, Output, differs, need_root};
+use integration_tests::{Bundle, Canary, HostMount, Output, differs, need_root, run, skip};
 use nix::mount::MsFlags;
 use serde_json::{Value, json};
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 macro_rules! need_mounts {
     () => {
@@ -149,6 +150,40 @@ fn all_or_none_are_made() {
     bundle.delete();
 }
 
+/// What is taken away after a failure is what was made, wherever its path leads by then.
+#[test]
+fn a_racer_on_the_way_of_what_is_taken_back() {
+    need_mounts!();
+    let mut bundle = running();
+    bundle.push("/mounts", json!({ "destination": "/data", "type": "tmpfs", "source": "tmpfs" }));
+    fs::create_dir_all(bundle.rootfs().join("w/a")).expect("mkdir");
+    fs::create_dir(bundle.rootfs().join("v")).expect("mkdir");
+    symlink("/data", bundle.rootfs().join("v/a")).expect("plant a link");
+    bundle.up();
+    let all = || fs::read_to_string(format!("/proc/{}/mountinfo", bundle.pid())).expect("read");
+    let before = all();
+    let list = json!([
+        { "destination": "/w/a", "type": "tmpfs" },
+        { "destination": "/b", "type": "tmpfs", "options": ["size=nonsense"] },
+    ]);
+    let root = bundle.rootfs();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                for (from, to) in [("w", "t"), ("v", "w"), ("t", "v")] {
+                    let _ = fs::rename(root.join(from), root.join(to));
+                }
+            }
+        });
+        let outputs: Vec<Output> = (0..40).map(|_| mounts(&bundle, "add", &list)).collect();
+        stop.store(true, Ordering::Relaxed);
+        assert!(outputs.iter().all(|output| output.code == 1));
+    });
+    assert_eq!(all(), before, "mounts have come or gone");
+    bundle.delete();
+}
+
 #[test]
 fn links_of_the_root_file_system_lead_nowhere_else() {
     need_mounts!();
@@ -205,6 +240,62 @@ fn what_confines_cannot_be_taken_away() {
         json!("text"),
     ] {
         mounts(&bundle, "add", &json!([entry])).exits(1).fails_with(&[]);
+    }
+    bundle.delete();
+}
+
+/// A disk that holds one file, `who`, for as long as the value lives.
+struct Disk(String);
+
+impl Disk {
+    /// `None` where the host has no block device to give, or cannot make the file system.
+    fn new(dir: &Path, who: &str) -> Option<Self> {
+        let (image, content) = (dir.join(who), dir.join(format!("of-{who}")));
+        fs::create_dir(&content).expect("mkdir");
+        fs::write(content.join("who"), who).expect("write");
+        let words = ["-q", "-t", "ext4", "-O", "^has_journal", "-d"];
+        let mut make = Command::new("mke2fs");
+        make.args(words).arg(&content).arg(&image).arg("1m");
+        let made = make.output().is_ok_and(|output| output.status.success());
+        let words = ["--find", "--show", "--read-only"];
+        let found = run(Command::new("losetup").args(words).arg(&image));
+        (made && found.code == 0).then(|| Self(found.stdout.trim().to_owned()))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = run(Command::new("losetup").args(["--detach", &self.0]));
+    }
+}
+
+/// A disk is the host's, whatever has its name in the container.
+#[test]
+fn block_devices_are_those_of_the_host() {
+    need_mounts!();
+    let filesystems = fs::read_to_string("/proc/filesystems").expect("read");
+    if !filesystems.lines().any(|line| line == "\text4") {
+        skip!("no ext4 here");
+    }
+    let mut bundle = running();
+    bundle.capabilities(&["CAP_MKNOD"]);
+    let disks = ["asked", "other"].map(|who| Disk::new(bundle.dir(), who));
+    let [Some(asked), Some(other)] = &disks else { skip!("no disks to be had") };
+    bundle.up();
+    let list =
+        json!([{ "destination": "/m", "type": "ext4", "source": asked.0, "options": ["ro"] }]);
+    for planted in [false, true] {
+        if planted {
+            let number = fs::metadata(&other.0).expect("stat").rdev();
+            let (major, minor) = (number >> 8 & 0xfff, number & 0xff);
+            let node = [asked.0.as_str(), "b", &major.to_string(), &minor.to_string()];
+            bundle.exec(&[&["mknod"], &node[..]].concat()).ok();
+        }
+        mounts(&bundle, "add", &list).ok();
+        assert_eq!(bundle.exec(&["cat", "/m/who"]).ok(), "asked");
+        let mounted = line(&bundle, "/m").expect("the mount is there");
+        assert!(mounted.contains(" ro,") && !mounted.contains("shared:"), "{mounted}");
+        mounts(&bundle, "remove", &list).ok();
     }
     bundle.delete();
 }

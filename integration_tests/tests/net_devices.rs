@@ -313,6 +313,38 @@ fn a_later_failure_gives_them_back() {
     }
 }
 
+/// Whoever is in a namespace that is joined may put a device of his own in the place of one that is to go back: with its
+/// name and its addresses, his end of a cable would be the host's.
+#[test]
+fn a_device_that_was_exchanged_does_not_go_to_the_host() {
+    need_devices!();
+    for name in ["eth0", "net%d"] {
+        let mut bundle = sleeper(json!({ "onggi0": { "name": name } }));
+        let host = Net::host(&bundle);
+        let target = Net::new(&bundle, "pod");
+        without_namespace(&mut bundle.config, "network");
+        bundle.push("/linux/namespaces", json!({ "type": "network", "path": target.path() }));
+        host.ip(&["addr", "add", "10.7.0.1/24", "dev", "onggi0"]).ok();
+        host.ip(&["link", "set", "onggi0", "up"]).ok();
+        // Done by a hook, so that it is done in time.
+        let script = format!(
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin; now={}; set -e; ip='ip -n {}'; \
+             number=$($ip -o link show dev $now | cut -d : -f 1); $ip link del $now; \
+             $ip link add name $now index $number address 02:00:00:00:00:66 type veth peer name other; \
+             echo exchanged >&2; exit 1",
+            name.replace("%d", "0"),
+            target.0
+        );
+        let hook = json!([{ "path": "/bin/sh", "args": ["sh", "-c", script] }]);
+        bundle.set("/hooks", json!({ "createRuntime": hook }));
+        let output = host.call(&bundle, "run");
+        output.fails_with(&["exchanged", "bring back network device", "onggi0"]);
+        assert!(!host.has("onggi0"), "the host has the device of somebody else: {output}");
+        assert!(target.has("other"), "{output}");
+        bundle.assert_clean();
+    }
+}
+
 /// A `run` that stays does not keep the namespace: it ends with the container's processes.
 #[test]
 fn a_run_in_the_foreground_keeps_no_namespace() {

@@ -247,10 +247,23 @@ fn state_directory_with_rubbish_is_survived() {
     need_root!();
     let bundle = Bundle::new(&["true"]);
     let place = bundle.state_root().join(&bundle.id);
-    for text in [None, Some(""), Some("{"), Some("[]"), Some("{\"id\": 1}")] {
+    let texts = ["", "{", "[]", "{\"id\": 1}"].map(Some);
+    let endless = [Some("/dev/zero"), Some("/dev/urandom"), Some("8 TiB")];
+    // Go reads on until it has no memory left.
+    let endless = endless.into_iter().filter(|_| peer() == Peer::Onggi);
+    for text in [None].into_iter().chain(texts).chain(endless) {
         fs::create_dir_all(&place).expect("mkdir");
-        if let Some(text) = text {
-            fs::write(place.join("state.json"), text).expect("write");
+        let file = place.join("state.json");
+        match text {
+            None => {}
+            Some(device) if device.starts_with('/') => {
+                symlink(device, &file).expect("symlink");
+            }
+            Some("8 TiB") => {
+                let sparse = fs::File::create(&file).expect("create");
+                sparse.set_len(8 << 40).expect("make it long");
+            }
+            Some(text) => fs::write(file, text).expect("write"),
         }
         for args in [
             &["state", &bundle.id][..],
@@ -260,6 +273,7 @@ fn state_directory_with_rubbish_is_survived() {
         ] {
             let output = bundle.call(args);
             assert!(!output.stderr.contains("panicked"), "{output}");
+            assert!((0..=1).contains(&output.code), "{output}");
         }
         let output = bundle.call(&["delete", "--force", &bundle.id]);
         if peer() == Peer::Onggi {

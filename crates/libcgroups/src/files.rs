@@ -1,7 +1,7 @@
 //! Small control files: each read and each write is one open, one transfer and one close.
 
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -73,6 +73,12 @@ pub(crate) fn read_path(path: &Path) -> Result<String> {
     read_fd(&open_file(path, OFlag::O_RDONLY)?, path)
 }
 
+/// The content of the control file `name` in an open directory, to its end.
+pub(crate) fn read_at(dir: BorrowedFd<'_>, name: &str) -> Result<String> {
+    let file = openat(dir, name, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty());
+    read_fd(&file.map_err(|errno| Error::os("open", name, errno))?, Path::new(name))
+}
+
 /// The content of a control file that is known to be short (one read), without the newline at its end.
 pub(crate) fn read_value(dir: &Path, name: &str) -> Result<String> {
     let path = dir.join(name);
@@ -120,19 +126,14 @@ pub(crate) fn wait_for_line(path: &Path, wanted: &str, deadline: Instant) -> Res
     }
 }
 
-/// Names of the directories directly in `dir`, which for a cgroup are its children.
-pub(crate) fn subdirs(dir: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(dir).map_err(|e| Error::io("read directory", dir, &e))?;
-    let mut found = Vec::new();
-    for entry in entries {
-        match entry {
-            // The file type comes with the directory entry: no call per file.
-            Ok(entry) if entry.file_type().is_ok_and(|kind| kind.is_dir()) => {
-                found.push(entry.path())
-            }
-            Ok(_) => {}
-            Err(e) => return Err(Error::io("read directory", dir, &e)),
+/// Whether there are directories directly in `dir`, which for a cgroup are its children.
+pub(crate) fn has_subdirs(dir: &Path) -> Result<bool> {
+    let fail = |e| Error::io("read directory", dir, &e);
+    for entry in std::fs::read_dir(dir).map_err(fail)? {
+        // The file type comes with the directory entry: no call per file.
+        if entry.map_err(fail)?.file_type().is_ok_and(|kind| kind.is_dir()) {
+            return Ok(true);
         }
     }
-    Ok(found)
+    Ok(false)
 }

@@ -2,11 +2,14 @@
 
 mod common;
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use common::{Own, Shell, skip};
 use libcgroups::Cgroup;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
 use nix::unistd::{Uid, chown};
 
 /// A cgroup below our own that is frozen for the time of the test.
@@ -165,4 +168,32 @@ fn a_lost_cgroup_is_named() {
     }
     own.cgroup.kill_all(9).expect("nobody is in it");
     own.cgroup.remove().expect("nothing to remove");
+}
+
+/// Whoever has a cgroup may have made others below it that no path of the kernel's length leads to.
+#[test]
+fn however_deep_it_goes() {
+    let Some(own) = Own::create() else { return };
+    let main = own.cgroup.main_dir().expect("a directory").dir();
+    let mut shells = Vec::new();
+    for (name, levels) in [("x".repeat(250), 40), ("y".to_owned(), 1100)] {
+        let mut at = OwnedFd::from(std::fs::File::open(&main).expect("open"));
+        for _ in 0..levels {
+            nix::sys::stat::mkdirat(&at, name.as_str(), Mode::S_IRWXU).expect("mkdir");
+            let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+            at = openat(&at, name.as_str(), flags, Mode::empty()).expect("open");
+        }
+        let mut shell = Shell::new("exec sleep 100");
+        let procs = openat(&at, "cgroup.procs", OFlag::O_WRONLY, Mode::empty()).expect("open");
+        nix::unistd::write(procs, shell.pid().to_string().as_bytes()).expect("join");
+        shell.go();
+        shells.push(shell);
+    }
+    let pids = own.cgroup.pids().expect("list processes");
+    assert!(pids.len() == 2 && pids.iter().all(|pid| shells.iter().any(|s| s.pid() == *pid)));
+    own.cgroup.remove().expect_err("there are processes");
+    own.cgroup.kill_all(9).expect("kill");
+    drop(shells);
+    own.cgroup.remove().expect("remove");
+    assert!(own.cgroup.dirs().all(|dir| !dir.dir().exists()));
 }

@@ -143,14 +143,19 @@ impl Root {
         }
     }
 
-    /// Removes the name `path`, which may be a link but no directory.
+    /// Removes the symbolic link `path`, and nothing else: whoever may rename directories on the way could have any file
+    /// be meant.
     ///
     /// # Errors
-    /// `EISDIR` for a directory; those of unlinkat(2).
-    pub fn remove_file(&self, path: &Path) -> nix::Result<()> {
-        let name = path.file_name().ok_or(Errno::EISDIR)?;
+    /// `EINVAL` for what is no link; those of unlinkat(2).
+    pub fn remove_link(&self, path: &Path) -> nix::Result<()> {
+        let name = path.file_name().ok_or(Errno::EINVAL)?;
         let parent = path.parent().unwrap_or(Path::new("/"));
         let parent = self.open(parent, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
+        if kind_of(unfollowed(&parent, name)?)? != SFlag::S_IFLNK {
+            return Err(Errno::EINVAL);
+        }
+        // It can be another file by now only by who may remove that, too.
         unlinkat(&parent, name, UnlinkatFlags::NoRemoveDir)
     }
 }

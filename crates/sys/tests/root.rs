@@ -143,12 +143,15 @@ fn a_link_at_the_end_is_left_where_it_is_not_to_be_followed() {
 }
 
 #[test]
-fn names_are_removed_inside() {
+fn links_are_removed_inside_and_nothing_else() {
     let tree = Tree::new("removed");
     let root = tree.root();
-    root.remove_file(Path::new("/inside/far")).expect("a link");
+    root.remove_link(Path::new("/inside/far")).expect("a link");
     assert!(fs::symlink_metadata(tree.0.join("root/etc/far")).is_err());
-    assert_eq!(root.remove_file(Path::new("/etc")), Err(Errno::EISDIR));
-    assert_eq!(root.remove_file(Path::new("/absolute/secret")), Err(Errno::ENOENT));
+    for path in ["/etc", "/inside/passwd", "/"] {
+        assert_eq!(root.remove_link(Path::new(path)), Err(Errno::EINVAL), "{path}");
+    }
+    assert!(tree.0.join("root/etc/passwd").exists());
+    assert_eq!(root.remove_link(Path::new("/absolute/secret")), Err(Errno::ENOENT));
     assert!(tree.0.join("outside/secret").exists());
 }

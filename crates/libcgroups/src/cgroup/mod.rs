@@ -9,6 +9,7 @@ mod kill;
 mod oom;
 mod procs;
 mod remove;
+mod tree;
 mod unit;
 mod views;
 

@@ -1,10 +1,11 @@
 //! Which processes are in a cgroup.
 
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use nix::errno::Errno;
 
-use super::Cgroup;
+use super::{Cgroup, tree};
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -23,30 +24,40 @@ impl Cgroup {
 
 /// The processes in `dir` and below.
 pub(super) fn all_pids(dir: &Path) -> Result<Vec<i32>> {
-    let mut pids = own_pids(dir)?;
-    let mut waiting = files::subdirs(dir)?;
-    while let Some(sub) = waiting.pop() {
+    let mut pids = parse(&own_pids(dir)?);
+    if files::has_subdirs(dir)? {
         // Children come and go while we look.
-        match own_pids(&sub).and_then(|found| Ok((found, files::subdirs(&sub)?))) {
-            Ok((found, below)) => {
-                pids.extend(found);
-                waiting.extend(below);
+        let enter = |below: BorrowedFd<'_>| match pids_below(below) {
+            Ok(text) => {
+                pids.extend(parse(&text));
+                Ok(())
             }
-            Err(e) if e.is_gone() => {}
-            Err(e) => return Err(e),
-        }
+            Err(e) if e.is_gone() => Ok(()),
+            Err(e) => Err(e),
+        };
+        tree::walk(dir, enter, |_, _| Ok(()))?;
     }
     Ok(pids)
 }
 
-fn own_pids(dir: &Path) -> Result<Vec<i32>> {
-    let text = match files::read_path(&dir.join("cgroup.procs")) {
-        // A threaded cgroup has no list of processes.
-        Err(e) if e.errno() == Some(Errno::EOPNOTSUPP) => {
-            files::read_path(&dir.join("cgroup.threads"))?
-        }
-        other => other?,
-    };
-    // 0 stands for a process that our pid namespace does not know, and must never reach kill(2).
-    Ok(text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect())
+/// A threaded cgroup has no list of processes.
+const LISTS: [&str; 2] = ["cgroup.procs", "cgroup.threads"];
+
+fn own_pids(dir: &Path) -> Result<String> {
+    match files::read_path(&dir.join(LISTS[0])) {
+        Err(e) if e.errno() == Some(Errno::EOPNOTSUPP) => files::read_path(&dir.join(LISTS[1])),
+        other => other,
+    }
+}
+
+fn pids_below(dir: BorrowedFd<'_>) -> Result<String> {
+    match files::read_at(dir, LISTS[0]) {
+        Err(e) if e.errno() == Some(Errno::EOPNOTSUPP) => files::read_at(dir, LISTS[1]),
+        other => other,
+    }
+}
+
+/// 0 stands for a process that our pid namespace does not know, and must never reach kill(2).
+fn parse(text: &str) -> Vec<i32> {
+    text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect()
 }

@@ -1,11 +1,14 @@
 //! Taking the directories away.
 
+use std::ffi::OsStr;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::{Cgroup, clean, procs};
+use super::{Cgroup, clean, procs, tree};
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -74,7 +77,7 @@ fn remove_tree(path: &Path, v2: bool, deadline: Instant) -> Result<()> {
             return Ok(());
         };
         // A read-only file system refuses before it looks whether there is something to remove.
-        let below = match files::subdirs(path) {
+        let had_children = match files::has_subdirs(path) {
             Err(e) if e.is_gone() => return Ok(()),
             other => other?,
         };
@@ -83,9 +86,8 @@ fn remove_tree(path: &Path, v2: bool, deadline: Instant) -> Result<()> {
         }
         // Those below count as well, so nobody has to be waited for there.
         let empty = v2 && wait_empty(path, deadline)?;
-        let had_children = !below.is_empty();
-        for child in below {
-            remove_tree(&child, v2, deadline)?;
+        if had_children {
+            remove_below(path)?;
         }
         if (had_children || empty) && rmdir(path).is_ok() {
             return Ok(());
@@ -96,6 +98,22 @@ fn remove_tree(path: &Path, v2: bool, deadline: Instant) -> Result<()> {
         // v1 tells nobody when the last process has left.
         std::thread::sleep(wait);
         wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+/// Removes what can be removed below a directory: not where there are still processes.
+fn remove_below(top: &Path) -> Result<()> {
+    let leave = |parent: BorrowedFd<'_>, name: &OsStr| match unlinkat(
+        parent,
+        name,
+        UnlinkatFlags::RemoveDir,
+    ) {
+        Ok(()) | Err(Errno::ENOENT | Errno::EBUSY | Errno::EINTR) => Ok(()),
+        Err(errno) => Err(Error::os("remove a cgroup below", top, errno)),
+    };
+    match tree::walk(top, |_| Ok(()), leave) {
+        Err(e) if e.is_gone() => Ok(()),
+        other => other,
     }
 }
 

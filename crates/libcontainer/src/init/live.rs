@@ -10,12 +10,13 @@ use nix::sched::CloneFlags;
 use nix::sys::stat::{Mode, SFlag};
 use sys::{Proc, Root};
 
+use super::attach::new_filesystem;
 use super::join::{JoinTarget, enter_all};
-use super::label::MountLabel;
-use super::mounts::{LateReadonly, Made, Mounter, Peers};
+use super::label::{self, MountLabel};
+use super::mounts::{LateReadonly, Made, Mounter, Peers, failed};
 use super::{begin, credentials};
 use crate::error::{Error, Result};
-use crate::plan::Mount;
+use crate::plan::{Mount, MountKind};
 use crate::sync::ChildEnd;
 
 /// What a process needs that is to work in a running container.
@@ -72,8 +73,21 @@ fn enter(context: VisitContext<'_>, channel: &ChildEnd) -> Result<Root> {
     open("/", flags, Mode::empty()).map(Root::new).map_err(|errno| Error::os("open", "/", errno))
 }
 
+/// The new file system that `entry` asks for, attached nowhere. Made by the runtime where it is on a block device: what
+/// has the name of that in the container may be another one, which its own processes could not open.
+pub(crate) fn make_filesystem(
+    entry: &Mount,
+    label: Option<MountLabel<'_>>,
+) -> Result<Option<OwnedFd>> {
+    let MountKind::Filesystem { fstype, source, options } = &entry.kind else { return Ok(None) };
+    let mut options = options.clone();
+    label::add(fstype, &mut options, label);
+    let made = new_filesystem(fstype, source, &options, entry.attributes.set);
+    made.map(Some).map_err(|error| failed(entry, &error))
+}
+
 /// Makes all of `mounts`, or none: what was made before a failure is taken away again. `sources` are
-/// those of the bind mounts among them, from the host's mount namespace.
+/// those of the bind mounts among them, from the host's mount namespace, and what [`make_filesystem`] has made.
 pub(crate) fn add(
     root: &Root,
     mounts: &[Mount],
@@ -102,9 +116,10 @@ pub(crate) fn add(
         for (made, destination) in made.into_iter().rev() {
             // The failure itself is what has to be told.
             let _ = match made {
-                Made::Mount => detach(root, destination),
+                // Not by the path, which may lead to another one by now.
+                Made::Mount(tree) => unmount(&tree, destination),
                 Made::Link => remove_link(root, destination),
-                Made::Nothing => Ok(()),
+                Made::Nothing | Made::Other => Ok(()),
             };
         }
     })
@@ -127,7 +142,7 @@ fn is_link(place: &OwnedFd) -> bool {
 }
 
 fn remove_link(root: &Root, destination: &Path) -> Result<()> {
-    root.remove_file(destination).map_err(|errno| Error::os("remove link", destination, errno))
+    root.remove_link(destination).map_err(|errno| Error::os("remove link", destination, errno))
 }
 
 /// Unmounts what is at `destination`. A link there is followed unless it is what is mounted.
@@ -139,28 +154,45 @@ fn detach(root: &Root, destination: &Path) -> Result<()> {
     };
     let place = root.find_link(destination).map_err(fail)?;
     let link = is_link(&place);
-    match unmount(&place, destination) {
+    match unmount_other(&place, destination) {
         Err(error) if link && error.errno() == Some(Errno::EINVAL) => {}
         other => return other.map_err(|error| error.errno().map_or(error, fail)),
     }
     let place = root.find(destination).map_err(fail)?;
-    unmount(&place, destination).map_err(|error| error.errno().map_or(error, fail))
+    unmount_other(&place, destination).map_err(|error| error.errno().map_or(error, fail))
 }
 
-/// Unmounts what `place` is the root of; `EINVAL` when it is none.
-fn unmount(target: &OwnedFd, destination: &Path) -> Result<()> {
+/// Unmounts what `target` is the root of, unless it confines the container; `EINVAL` when it is none.
+fn unmount_other(target: &OwnedFd, destination: &Path) -> Result<()> {
     let fail = |errno| Error::os("unmount", destination, errno);
-    // Of the kernel's own links only this one is followed, in a procfs that nobody can have tampered with.
-    let proc = Proc::open().map_err(|errno| Error::os("open private", "proc", errno))?;
-    let link = format!("self/fd/{}", target.as_raw_fd());
-    let place = readlinkat(proc.as_fd(), link.as_str()).map_err(fail)?;
+    let proc = private_proc()?;
+    let place = readlinkat(proc.as_fd(), link_of(target).as_str()).map_err(fail)?;
     if confines(Path::new(&place)) {
         return Err(Error::message(format!(
             "unmount {destination:?}: {place:?} is part of what confines the container"
         )));
     }
-    nix::unistd::fchdir(proc.as_fd()).map_err(fail)?;
-    umount2(link.as_str(), MntFlags::MNT_DETACH).map_err(fail)
+    unmount_in(&proc, target).map_err(fail)
+}
+
+/// Unmounts what `target` is the root of.
+fn unmount(target: &OwnedFd, destination: &Path) -> Result<()> {
+    let fail = |errno| Error::os("unmount", destination, errno);
+    unmount_in(&private_proc()?, target).map_err(fail)
+}
+
+/// A procfs that nobody can have tampered with: of the kernel's own links only one in it is followed.
+fn private_proc() -> Result<Proc> {
+    Proc::open().map_err(|errno| Error::os("open private", "proc", errno))
+}
+
+fn link_of(target: &OwnedFd) -> String {
+    format!("self/fd/{}", target.as_raw_fd())
+}
+
+fn unmount_in(proc: &Proc, target: &OwnedFd) -> nix::Result<()> {
+    nix::unistd::fchdir(proc.as_fd())?;
+    umount2(link_of(target).as_str(), MntFlags::MNT_DETACH)
 }
 
 /// Where a mount may hide something from the container, or be its root.

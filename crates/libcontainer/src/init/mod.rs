@@ -42,7 +42,8 @@ pub(crate) use filter::Filter;
 pub(crate) use join::{ExecContext, JoinTarget, enter_all, run as run_exec};
 pub(crate) use label::MountLabel;
 pub(crate) use live::{
-    LivePlace, VisitContext, add as add_mounts, remove as remove_mounts, run as run_visit,
+    LivePlace, VisitContext, add as add_mounts, make_filesystem, remove as remove_mounts,
+    run as run_visit,
 };
 pub(crate) use prepared::{Prepared, clone_source, is_copied_link};
 

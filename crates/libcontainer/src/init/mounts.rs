@@ -26,7 +26,7 @@ pub(super) struct Mounter<'a> {
     pub(super) root: &'a Root,
     /// Path of the root on the host.
     pub(super) rootfs: &'a Path,
-    /// Those of the bind mounts that are open already, by the number of the mount.
+    /// Bind mounts that are open already, and file systems that are made, by the number of the mount.
     pub(super) sources: &'a [Option<OwnedFd>],
     pub(super) cgroup_views: &'a libcgroups::MountViews,
     pub(super) own_cgroup_namespace: bool,
@@ -66,10 +66,12 @@ impl Peers {
 }
 
 /// What an entry of `mounts` has come to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Made {
-    /// A mount, or another state of one.
-    Mount,
+    /// A mount: its root.
+    Mount(OwnedFd),
+    /// Mounts of cgroups, or another state of one that was there.
+    Other,
     /// A symbolic link.
     Link,
     /// Nothing: the link was there.
@@ -104,27 +106,14 @@ impl Mounter<'_> {
         entry: &Mount,
         late: &mut LateReadonly,
     ) -> Result<Made> {
-        self.mount(index, entry, late).map_err(|error| {
-            Error::message(format!(
-                "error mounting {} to rootfs at {:?}: {error}",
-                describe(entry),
-                entry.destination
-            ))
-        })
+        self.mount(index, entry, late).map_err(|error| failed(entry, &error))
     }
 
     fn mount(&self, index: usize, entry: &Mount, late: &mut LateReadonly) -> Result<Made> {
         match &entry.kind {
             MountKind::Bind { source, recursive, unnamed, links } => {
-                let opened = match self.sources.get(index) {
-                    Some(Some(tree)) => Some(
-                        tree.try_clone()
-                            .map_err(|error| Error::io("dup mount source", source, &error))?,
-                    ),
-                    _ => None,
-                };
-                if let Some(tree) = opened {
-                    let done = self.bind(index, entry, &tree, *unnamed, *links);
+                if let Some(tree) = self.opened(index, source)? {
+                    let done = self.bind(index, entry, tree, *unnamed, *links);
                     // A mount namespace that is pinned below the source; this process's own has none.
                     let pinned = done.as_ref().err().and_then(Error::errno) == Some(Errno::ELOOP);
                     if !pinned || self.runtime.is_none() {
@@ -135,10 +124,10 @@ impl Mounter<'_> {
                     Some(below) => self.copy_of_own(below, source, *recursive, *links)?,
                     None => prepared::clone_source(source, *recursive, *links)?,
                 };
-                return self.bind(index, entry, &tree, *unnamed, *links);
+                return self.bind(index, entry, tree, *unnamed, *links);
             }
             MountKind::Filesystem { fstype, source, options } => {
-                self.filesystem(entry, fstype, source, options, late)
+                return self.filesystem(index, entry, fstype, source, options, late);
             }
             MountKind::Cgroup => CgroupMount {
                 root: self.root,
@@ -149,7 +138,14 @@ impl Mounter<'_> {
             .mount(entry),
             MountKind::Remount { bind, options } => self.remount(entry, *bind, options),
         }
-        .map(|()| Made::Mount)
+        .map(|()| Made::Other)
+    }
+
+    /// What is open already for mount number `index`.
+    fn opened(&self, index: usize, source: impl AsRef<Path>) -> Result<Option<OwnedFd>> {
+        let tree = self.sources.get(index).and_then(Option::as_ref);
+        let copy = tree.map(OwnedFd::try_clone).transpose();
+        copy.map_err(|error| Error::io("dup mount source", source.as_ref(), &error))
     }
 
     /// A source in the container's own tree, with what was mounted there before.
@@ -171,35 +167,35 @@ impl Mounter<'_> {
         &self,
         index: usize,
         entry: &Mount,
-        tree: &OwnedFd,
+        tree: OwnedFd,
         mut unnamed: u64,
         links: Links,
     ) -> Result<Made> {
-        if prepared::is_copied_link(tree, links) {
-            return self.copy_link(entry, tree);
+        if prepared::is_copied_link(&tree, links) {
+            return self.copy_link(entry, &tree);
         }
         if let (Some(_), Some(runtime)) = (&entry.ids, self.runtime) {
             runtime.map_ids(index, tree.as_fd())?;
         }
         if self.user_namespace {
-            inherited::check(entry, tree)?;
+            inherited::check(entry, &tree)?;
             unnamed &= nix::libc::MOUNT_ATTR_NOSYMFOLLOW;
         }
         let target = if links.destination {
-            self.unfollowed_destination(entry, tree)?
+            self.unfollowed_destination(entry, &tree)?
         } else {
-            self.destination(entry, tree)?
+            self.destination(entry, &tree)?
         };
-        check_place(self.root, entry, target.as_fd(), Some(tree))?;
+        check_place(self.root, entry, target.as_fd(), Some(&tree))?;
         let mut changes = Vec::new();
-        if let Err(all) = clear_unnamed(tree, entry.attributes, unnamed) {
+        if let Err(all) = clear_unnamed(&tree, entry.attributes, unnamed) {
             push_attributes(&mut changes, all, false);
         }
         push_attributes(&mut changes, entry.recursive_attributes, true);
         changes.extend(self.peers.cut(entry).map(propagation_change));
         changes.extend(entry.propagation.iter().copied().map(propagation_change));
         attach_with(tree.as_fd(), target.as_fd(), &changes, &entry.destination)
-            .map(|()| Made::Mount)
+            .map(|()| Made::Mount(tree))
     }
 
     /// `copy-symlink`: the link that `tree` is, once more at the destination.
@@ -218,12 +214,13 @@ impl Mounter<'_> {
 
     fn filesystem(
         &self,
+        index: usize,
         entry: &Mount,
         fstype: &str,
         source: &str,
         options: &FilesystemOptions,
         late: &mut LateReadonly,
-    ) -> Result<()> {
+    ) -> Result<Made> {
         if matches!(fstype, "proc" | "sysfs") {
             self.require_ordinary_directory(entry, fstype)?;
         }
@@ -237,7 +234,10 @@ impl Mounter<'_> {
             attributes &= !ATTR_RDONLY;
         }
         label::add(fstype, &mut options, self.label);
-        let tree = new_filesystem(fstype, source, &options, attributes)?;
+        let tree = match self.opened(index, source)? {
+            Some(tree) => tree,
+            None => new_filesystem(fstype, source, &options, attributes)?,
+        };
         label::set_on_root(fstype, tree.as_fd(), self.label)?;
         if entry.copy_up {
             let given = |key: &str| options.values.iter().any(|(known, _)| known == key);
@@ -250,9 +250,10 @@ impl Mounter<'_> {
         attach_with(tree.as_fd(), target.as_fd(), &changes, &entry.destination)
             .map_err(|error| as_mount_says(error, entry, &target))?;
         if readonly_late {
-            late.0.push(tree);
+            let copy = tree.try_clone();
+            late.0.push(copy.map_err(|error| Error::io("dup mount", source, &error))?);
         }
-        Ok(())
+        Ok(Made::Mount(tree))
     }
 
     /// The destination of a file system: a directory, which is made where it is missing.
@@ -368,6 +369,15 @@ fn clear_unnamed(
 
 fn is_directory(file: &OwnedFd) -> nix::Result<bool> {
     sys::fd::kind(file).map(|kind| kind == SFlag::S_IFDIR)
+}
+
+/// The failure with the mount that it is of.
+pub(super) fn failed(entry: &Mount, error: &Error) -> Error {
+    Error::message(format!(
+        "error mounting {} to rootfs at {:?}: {error}",
+        describe(entry),
+        entry.destination
+    ))
 }
 
 fn describe(entry: &Mount) -> String {

@@ -10,7 +10,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::stat::fstat;
-use sys::net::{Address, Link, Netlink};
+use sys::net::{Address, Departures, Link, Netlink};
 
 use super::namespaces::open;
 use crate::error::{Error, Result};
@@ -53,7 +53,7 @@ pub(crate) struct MovedDevices {
 
 impl MovedDevices {
     /// Puts all back as they were, the last one first.
-    pub(super) fn bring_back(self) {
+    pub(super) fn bring_back(mut self) {
         self.moved.iter().rev().for_each(|one| self.mover.bring_back(one));
     }
 }
@@ -76,6 +76,8 @@ struct Mover {
     host: Netlink,
     target: OwnedFd,
     inside: Netlink,
+    /// What leaves the container's.
+    departures: Departures,
 }
 
 impl Mover {
@@ -98,9 +100,13 @@ impl Mover {
                 .map_err(|errno| Error::os("join", "network namespace of container", errno))
         };
         enter(&target)?;
-        let inside = connect();
+        let inside = connect().and_then(|inside| {
+            let watch = Departures::watch();
+            Ok((inside, watch.map_err(|errno| Error::os("open", "rtnetlink socket", errno))?))
+        });
         enter(&own)?;
-        Ok(Self { own, host, target, inside: inside? })
+        let (inside, departures) = inside?;
+        Ok(Self { own, host, target, inside, departures })
     }
 
     /// The device on the host, if it can be had and its new name is free.
@@ -116,7 +122,7 @@ impl Mover {
         }
     }
 
-    fn move_one(&self, device: &NetDevice, before: Link) -> Result<Moved> {
+    fn move_one(&mut self, device: &NetDevice, before: Link) -> Result<Moved> {
         let addresses = self
             .host
             .addresses(before.index)
@@ -185,26 +191,44 @@ impl Mover {
     }
 
     /// Puts a device back as it was, as far as that goes: a failure is told of already.
-    fn bring_back(&self, moved: &Moved) {
-        let Moved { before, addresses, index } = moved;
-        let result = self
-            .inside
-            .move_to(*index, self.own.as_fd(), &before.name, None)
-            .and_then(|()| self.host.link(&before.name))
-            .and_then(|link| {
-                if before.up {
-                    self.host.bring_up(link.index)?;
-                }
-                for address in addresses {
-                    // Some the kernel has made anew by itself.
-                    let names = (before.name.as_str(), before.name.as_str());
-                    let _ = self.host.add_address(link.index, names, address);
-                }
-                Ok(())
-            });
+    fn bring_back(&mut self, moved: &Moved) {
+        let name = &moved.before.name;
+        let result = self.take_out(moved).and_then(|index| {
+            if moved.before.up {
+                self.host.bring_up(index)?;
+            }
+            for address in &moved.addresses {
+                // Some the kernel has made anew by itself.
+                let _ = self.host.add_address(index, (name, name), address);
+            }
+            Ok(())
+        });
         if let Err(errno) = result {
-            let error = Error::os("bring back network device", &before.name, errno);
+            let error = Error::os("bring back network device", name, errno);
             crate::warn(&error.to_string());
+        }
+    }
+
+    /// Moves a device back to the host; gives its number there. Whoever is in a namespace that is joined may have
+    /// moved or removed it and given its number to one of his own: that one would get its name and addresses on the host.
+    ///
+    /// # Errors
+    /// `ENODEV` when it is another one by now.
+    fn take_out(&mut self, moved: &Moved) -> nix::Result<u32> {
+        let Moved { before, index, .. } = moved;
+        if self.departures.of(*index)? > 0 {
+            return Err(Errno::ENODEV);
+        }
+        self.inside.move_to(*index, self.own.as_fd(), &before.name, None)?;
+        let found = self.host.link(&before.name)?.index;
+        // It may have been exchanged just now: then two have left.
+        match self.departures.of(*index) {
+            Ok(1) => Ok(found),
+            other => {
+                // Still down and without addresses.
+                self.host.move_to(found, self.target.as_fd(), &before.name, None)?;
+                Err(other.err().unwrap_or(Errno::ENODEV))
+            }
         }
     }
 }

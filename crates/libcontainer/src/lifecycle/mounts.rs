@@ -21,7 +21,7 @@ use crate::state::Status;
 const DOCUMENT: &str = "mounts";
 
 /// Mounts what `document` lists, in the form of `mounts` of config.json, in a container that is there.
-/// Sources of bind mounts are the host's, relative ones taken from the bundle. All are made or none.
+/// Sources of bind mounts are the host's, relative ones taken from the bundle, and so are block devices. All are made or none.
 ///
 /// # Errors
 /// When the document is broken, the container is not running, or a mount cannot be made.
@@ -44,18 +44,18 @@ pub fn add_mounts(runtime: &Runtime, id: &str, document: &[u8]) -> Result<()> {
         // could not be mounted in a newer one. Who may not have it goes on with what there is.
         let _ = unshare(CloneFlags::CLONE_NEWNS);
     }
-    let mut mapper = MountIdMapper::new(pid);
-    let sources = mounts.iter().map(|mount| source(mount, &mut mapper));
-    let sources = sources.collect::<Result<Vec<_>>>()?;
-    if mounts.iter().any(|mount| mount.ids.is_some()) {
-        // What was opened by its number was the container's own if the process is still there.
-        sys::pidfd::send_signal(init.as_fd(), 0).map_err(|_| not_running())?;
-    }
     let exec = if selinux_is_enabled() { Some(container.dir.load_exec()?) } else { None };
     let label = exec
         .as_ref()
         .and_then(|exec| MountLabel::new(exec.mount_label.as_deref(), exec.mount_context));
     let place = LivePlace { user_namespace, label };
+    let mut mapper = MountIdMapper::new(pid);
+    let sources = mounts.iter().map(|mount| source(mount, &mut mapper, place));
+    let sources = sources.collect::<Result<Vec<_>>>()?;
+    if mounts.iter().any(|mount| mount.ids.is_some()) {
+        // What was opened by its number was the container's own if the process is still there.
+        sys::pidfd::send_signal(init.as_fd(), 0).map_err(|_| not_running())?;
+    }
     visit(&container.state, &init, |root| init::add_mounts(root, &mounts, sources, place))
 }
 
@@ -96,9 +96,20 @@ fn joined(pid: i32) -> Result<Namespaces> {
     Ok(Namespaces { user, uid_maps, gid_maps, ..Namespaces::default() })
 }
 
-/// The source of a bind mount, detached: only the host's mount namespace has it.
-fn source<'a>(mount: &'a Mount, mapper: &mut MountIdMapper<'a>) -> Result<Option<OwnedFd>> {
-    let MountKind::Bind { source, recursive, links, .. } = &mount.kind else { return Ok(None) };
+/// The source of a bind mount or a file system on a block device, detached: only the host's mount namespace has it.
+fn source<'a>(
+    mount: &'a Mount,
+    mapper: &mut MountIdMapper<'a>,
+    place: LivePlace<'_>,
+) -> Result<Option<OwnedFd>> {
+    let (source, recursive, links) = match &mount.kind {
+        MountKind::Bind { source, recursive, links, .. } => (source, recursive, links),
+        // The kernel lets no user namespace have one on a block device.
+        MountKind::Filesystem { fstype, .. } if !place.user_namespace && takes_device(fstype) => {
+            return init::make_filesystem(mount, place.label);
+        }
+        _ => return Ok(None),
+    };
     let tree =
         init::clone_source(source, *recursive, *links).map_err(|error| match error.errno() {
             Some(Errno::ENOSYS) => {
@@ -110,6 +121,14 @@ fn source<'a>(mount: &'a Mount, mapper: &mut MountIdMapper<'a>) -> Result<Option
         mapper.apply(mount, tree.as_fd())?;
     }
     Ok(Some(tree))
+}
+
+/// Whether a file system is on a block device, as far as the kernel has not said that it is on none.
+fn takes_device(fstype: &str) -> bool {
+    let known = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    // One of fuse has the name of its kind behind a dot.
+    let name = fstype.split('.').next().unwrap_or(fstype);
+    !known.lines().any(|line| line.strip_prefix("nodev\t") == Some(name))
 }
 
 /// Errors of the plan name places in config.json; this document is another one.

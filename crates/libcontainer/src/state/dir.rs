@@ -14,8 +14,9 @@ use nix::unistd::mkfifo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::files::{make_private, read_file, replace};
-use super::{ExecDefaults, InitProcess, State};
+use super::aside::{self, Aside};
+use super::files::{read_file, replace};
+use super::{ExecDefaults, State};
 use crate::error::{Error, Result};
 
 const STATE: &str = "state.json";
@@ -50,21 +51,20 @@ impl StateDir {
     /// # Errors
     /// `container with given ID already exists` when the id is taken.
     pub(crate) fn create(&self, state: &State) -> Result<()> {
-        let draft = self.aside();
-        make_private(&draft)?;
-        let made = Self { path: draft.clone() }.save(state).and_then(|()| {
+        let draft = Aside::make(self.root())?;
+        let made = Self { path: draft.path.clone() }.save(state).and_then(|()| {
             // Onto a directory that is not empty nothing is renamed.
-            std::fs::rename(&draft, &self.path).map_err(|error| match error.kind() {
+            std::fs::rename(&draft.path, &self.path).map_err(|error| match error.kind() {
                 ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists => self.taken(),
                 _ => Error::io("create", &self.path, &error),
             })
         });
-        made.inspect_err(|_| drop(std::fs::remove_dir_all(&draft)))
+        made.inspect_err(|_| drop(draft.remove()))
     }
 
-    /// Where this process has a directory that is not yet, or no longer, that of a container: no id has a `~`.
-    fn aside(&self) -> PathBuf {
-        self.path.with_file_name(format!("~{}", std::process::id()))
+    /// The directory of all containers.
+    fn root(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("/"))
     }
 
     /// Whether the id is that of a container, or of what is left of one.
@@ -95,13 +95,7 @@ impl StateDir {
 
     /// Removes what processes that were killed have left beside the containers' directories of `root`.
     pub(crate) fn sweep(root: &Path) {
-        for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let pid = name.to_str().and_then(|name| name.strip_prefix('~')?.parse::<i32>().ok());
-            if pid.is_some_and(|pid| InitProcess::of(pid).is_err()) {
-                let _ = std::fs::remove_dir_all(entry.path());
-            }
-        }
+        aside::sweep(root);
     }
 
     /// The error for an id that no container has.
@@ -335,19 +329,24 @@ impl StateDir {
     /// Removes the directory and all in it; one that is gone already is fine. The id is free at once, whatever happens
     /// to the rest.
     pub(crate) fn remove(&self) -> Result<()> {
-        let aside = self.aside();
-        let moved = std::fs::rename(&self.path, &aside).or_else(|error| match error.kind() {
-            // A process with this number died here before.
-            ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists => {
-                std::fs::remove_dir_all(&aside)?;
-                std::fs::rename(&self.path, &aside)
-            }
-            _ => Err(error),
-        });
-        match moved {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            other => other.map_err(|error| Error::io("remove", &self.path, &error))?,
+        if !self.path.exists() {
+            return Ok(());
         }
-        std::fs::remove_dir_all(&aside).map_err(|error| Error::io("remove", &aside, &error))
+        let Ok(aside) = Aside::make(self.root()) else {
+            // On a full disk, for one.
+            let removed = std::fs::remove_dir_all(&self.path);
+            return removed.map_err(|error| Error::io("remove", &self.path, &error));
+        };
+        let place = aside.path.join(self.path.file_name().unwrap_or_default());
+        match std::fs::rename(&self.path, place) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => {
+                let error = Error::io("remove", &self.path, &error);
+                drop(aside.remove());
+                return Err(error);
+            }
+        }
+        aside.remove()
     }
 }

@@ -1,40 +1,29 @@
-//! Files and directories of the state: whole or not there, and nobody else's.
+//! Files of the state: whole or not there, and nobody else's.
 
 use std::ffi::OsStr;
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
+/// No file of ours is longer, in bytes.
+const LONGEST: u64 = 64 << 20;
+
 /// The bytes of a file; a FIFO in its place is an empty one, which nobody waits for.
+///
+/// # Errors
+/// `EFBIG` for a file that is longer than any of ours, or has no end.
 pub(super) fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
     let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
-    let length = file.metadata().map_or(0, |meta| meta.len());
+    let length = file.metadata().map_or(0, |meta| meta.len()).min(LONGEST);
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 1);
     // Not of the file itself, which would ask for its length again.
-    file.take(u64::MAX).read_to_end(&mut bytes)?;
+    if file.take(LONGEST + 1).read_to_end(&mut bytes)? as u64 > LONGEST {
+        return Err(std::io::Error::from_raw_os_error(nix::libc::EFBIG));
+    }
     Ok(bytes)
-}
-
-/// Makes a directory that is new and only its owner's, and the one above it if need be.
-pub(super) fn make_private(path: &Path) -> Result<()> {
-    let mkdir =
-        |path: &Path, recursive| DirBuilder::new().mode(0o700).recursive(recursive).create(path);
-    let made = mkdir(path, false).or_else(|error| match (error.kind(), path.parent()) {
-        (ErrorKind::NotFound, Some(root)) => {
-            mkdir(root, true)?;
-            mkdir(path, false)
-        }
-        // A process with this number died here before.
-        (ErrorKind::AlreadyExists, _) => {
-            std::fs::remove_dir_all(path)?;
-            mkdir(path, false)
-        }
-        _ => Err(error),
-    });
-    made.map_err(|error| Error::io("mkdir", path, &error))
 }
 
 /// Puts a file with these bytes at `path` by rename: it is there whole or not at all, no link that

@@ -10,6 +10,7 @@
 //! status/exec.fifo  the process says here why execve failed; end-of-file says that it worked
 //! ```
 
+mod aside;
 mod dir;
 mod exit;
 mod files;

@@ -2,6 +2,7 @@
 //! namespaces by rtnetlink(7).
 
 mod address;
+mod departures;
 mod message;
 mod netlink;
 
@@ -12,6 +13,7 @@ use nix::libc;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 pub use address::Address;
+pub use departures::Departures;
 pub use netlink::{Link, Netlink};
 
 /// Brings up `lo` in the network namespace of the calling process.

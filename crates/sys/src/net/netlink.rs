@@ -1,6 +1,6 @@
 //! rtnetlink(7): finding, moving and setting up network devices.
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -15,7 +15,7 @@ use super::message::{Answer, Request, answers, attributes, number};
 /// `struct ifinfomsg`.
 const IFINFOMSG: usize = 16;
 /// As much as the kernel puts into one datagram.
-const BUFFER: usize = 32 << 10;
+pub(super) const BUFFER: usize = 32 << 10;
 /// How often a list is asked for anew that has changed while it was told.
 const ATTEMPTS: u32 = 16;
 
@@ -61,10 +61,16 @@ impl Netlink {
     /// # Errors
     /// Those of socket(2).
     pub fn open() -> nix::Result<Self> {
-        let (kind, flags) = (SockType::Raw, SockFlag::SOCK_CLOEXEC);
-        let fd = socket(AddressFamily::Netlink, kind, flags, SockProtocol::NetlinkRoute)?;
-        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
-        Ok(Self(fd))
+        let socket = Self::socket(SockFlag::empty())?;
+        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
+        Ok(socket)
+    }
+
+    /// A socket that is not bound yet.
+    pub(super) fn socket(flags: SockFlag) -> nix::Result<Self> {
+        let flags = flags | SockFlag::SOCK_CLOEXEC;
+        let protocol = SockProtocol::NetlinkRoute;
+        socket(AddressFamily::Netlink, SockType::Raw, flags, protocol).map(Self)
     }
 
     /// The device of this name.
@@ -197,6 +203,12 @@ impl Netlink {
                 return Ok(whole);
             }
         }
+    }
+}
+
+impl AsRawFd for Netlink {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 }
 
