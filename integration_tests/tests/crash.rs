@@ -4,7 +4,7 @@ use integration_tests::{Bundle, Cgroups, HostMount, differs, need_root, wait_unt
 use serde_json::json;
 use std::fs;
 use std::os::unix::process::CommandExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Kills the runtime alone, not its group: that is what an out-of-memory kill does.

@@ -7,6 +7,8 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::mount::{MsFlags, mount};
 use nix::sched::CloneFlags;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, dup3};
@@ -34,6 +36,8 @@ pub fn new_mount(
     let mut place = open("/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
     match clone3(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_FILES, None)? {
         Cloned::Child => {
+            // Somebody in a shared pid namespace may stop it: it goes with who waits for it.
+            let _ = set_pdeathsig(Signal::SIGKILL);
             let flags = MsFlags::from_bits_retain(flags) | mount_call_flags(attributes);
             let made = make(fstype, source, options, flags)
                 .and_then(|tree| dup3(&tree, &mut place, OFlag::O_CLOEXEC));

@@ -1,5 +1,6 @@
 //! The container's file system, reached without ever trusting what lies in it.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -7,7 +8,7 @@ use std::path::{Component, Path};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
-use nix::sys::stat::{Mode, SFlag, mkdirat};
+use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 
 use crate::fd::kind;
@@ -22,12 +23,26 @@ const DIRECTORY_MODE: Mode = Mode::from_bits_truncate(0o755);
 /// A directory tree that no path can leave: symbolic links and `..` stay inside, magic links of
 /// procfs are not followed. Everything is handed out as descriptors.
 #[derive(Debug)]
-pub struct Root(OwnedFd);
+pub struct Root {
+    directory: OwnedFd,
+    /// Device and inode number of the directory, once somebody has asked for them.
+    identity: OnceCell<(u64, u64)>,
+}
 
 impl Root {
     /// The tree below `directory`, which may be opened with `O_PATH`.
     pub fn new(directory: OwnedFd) -> Self {
-        Self(directory)
+        Self { directory, identity: OnceCell::new() }
+    }
+
+    /// Whether `file` is the directory that the tree begins with, wherever it was found.
+    ///
+    /// # Errors
+    /// Those of fstat(2).
+    pub fn is(&self, file: impl AsFd) -> nix::Result<bool> {
+        let known = self.identity.get().copied();
+        let own = known.map_or_else(|| identity(&self.directory), Ok)?;
+        Ok(identity(file)? == *self.identity.get_or_init(|| own))
     }
 
     /// Opens `path`, taken from the root of the tree whether or not it begins with a slash.
@@ -39,13 +54,13 @@ impl Root {
             .flags(flags | OFlag::O_CLOEXEC)
             .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
         for _ in 0..MAX_RETRIES {
-            match openat2(&self.0, path, how) {
+            match openat2(&self.directory, path, how) {
                 Err(Errno::EAGAIN) => {}
                 Err(Errno::ENOSYS | Errno::EPERM) => break,
                 other => return other,
             }
         }
-        let mut walk = Walk::new(self.0.as_fd(), path)?;
+        let mut walk = Walk::new(self.directory.as_fd(), path)?;
         walk.follow_last = !flags.contains(OFlag::O_NOFOLLOW);
         reopen(walk.finish(false)?, flags)
     }
@@ -93,7 +108,7 @@ impl Root {
     /// `ENOTDIR` when something else is in the way; those of mkdirat(2).
     pub fn make_dir(&self, path: &Path) -> nix::Result<OwnedFd> {
         match self.open(path, OFlag::O_PATH | OFlag::O_DIRECTORY) {
-            Err(Errno::ENOENT) => Walk::new(self.0.as_fd(), path)?.finish(true),
+            Err(Errno::ENOENT) => Walk::new(self.directory.as_fd(), path)?.finish(true),
             other => other,
         }
     }
@@ -105,7 +120,7 @@ impl Root {
     pub fn make_file(&self, path: &Path) -> nix::Result<OwnedFd> {
         let existing = match self.find(path) {
             Err(Errno::ENOENT) => {
-                let (parent, name) = Walk::new(self.0.as_fd(), path)?.finish_parent()?;
+                let (parent, name) = Walk::new(self.directory.as_fd(), path)?.finish_parent()?;
                 new_file(&parent, &name)?
             }
             other => other?,
@@ -152,7 +167,7 @@ impl Root {
         let name = path.file_name().ok_or(Errno::EINVAL)?;
         let parent = path.parent().unwrap_or(Path::new("/"));
         let parent = self.open(parent, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
-        if kind_of(unfollowed(&parent, name)?)? != SFlag::S_IFLNK {
+        if kind(unfollowed(&parent, name)?)? != SFlag::S_IFLNK {
             return Err(Errno::EINVAL);
         }
         // It can be another file by now only by who may remove that, too.
@@ -162,8 +177,12 @@ impl Root {
 
 impl AsFd for Root {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.directory.as_fd()
     }
+}
+
+fn identity(file: impl AsFd) -> nix::Result<(u64, u64)> {
+    fstat(file).map(|stat| (stat.st_dev, stat.st_ino))
 }
 
 /// A new empty file `name`, or what somebody has put there meanwhile.

@@ -26,11 +26,7 @@ pub(super) fn check_place(
     target: BorrowedFd<'_>,
     tree: Option<&OwnedFd>,
 ) -> Result<()> {
-    let identity = |file: BorrowedFd<'_>| fstat(file).map(|stat| (stat.st_dev, stat.st_ino));
-    let covers = identity(root.as_fd())
-        .and_then(|root| identity(target).map(|target| target == root))
-        .map_err(|errno| Error::os("stat", &entry.destination, errno))?;
-    if covers {
+    if root.is(target).map_err(|errno| Error::os("stat", &entry.destination, errno))? {
         return Err(Error::message(plan::OVER_ROOT));
     }
     check_proc(entry, target, tree)
