@@ -1,6 +1,6 @@
 //! The runtime is killed at any moment of create; `delete --force` must clean up what is left.
 
-use integration_tests::{Bundle, Cgroups, HostMount, differs, need_root, wait_until};
+use integration_tests::{Bundle, Cgroups, HostMount, differs, need_files, need_root, wait_until};
 use serde_json::json;
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -199,6 +199,7 @@ fn a_full_disk_under_the_state() {
 fn what_another_runtime_of_that_number_is_at_work_in_stays() {
     need_root!();
     differs!(Runc | Crun | Youki, "know no such directories");
+    need_files!("systemd takes numbers of processes for those of its own pid namespace");
     let bundle = Bundle::new(&["echo", "ran"]);
     bundle.write();
     let theirs = ["~1", "~2147483647"].map(|name| bundle.state_root().join(name));
