@@ -133,7 +133,7 @@ fn all_words_leave_the_rest_alone() {
     }
 }
 
-/// The flags reach the kernel, in the one call that takes them.
+/// The flags reach the kernel, in the one call that takes them; the process that makes it goes with the runtime.
 #[test]
 fn flags_reach_mount_2() {
     need_root!();
@@ -146,13 +146,17 @@ fn flags_reach_mount_2() {
     }
     bundle.write();
     let trace = bundle.dir().join("trace");
-    let options = ["-f", "-e", "trace=mount", "-o", &trace.to_string_lossy()];
+    let options = ["-f", "-e", "trace=mount,prctl", "-o", &trace.to_string_lossy()];
     run(&mut strace(&bundle, &options, &["run", "--bundle", &bundle.path(), &bundle.id])).ok();
     let text = fs::read_to_string(&trace).expect("the trace");
     let call =
         |source: &str| text.lines().find(|line| line.contains(&format!("mount(\"{source}\"")));
     for (word, flag) in [("silent", "MS_SILENT"), ("iversion", "MS_I_VERSION")] {
-        assert!(call(word).is_some_and(|line| line.contains(flag)), "{word}: {text}");
+        let line = call(word).unwrap_or_else(|| panic!("{word}: {text}"));
+        assert!(line.contains(flag), "{word}: {text}");
+        let pid = line.split(' ').next();
+        let mut own = text.lines().filter(|line| line.split(' ').next() == pid);
+        assert!(own.any(|line| line.contains("PR_SET_PDEATHSIG, SIGKILL")), "{word}: {text}");
     }
     assert_eq!(call("loud"), None, "made by the new calls");
     bundle.assert_clean();

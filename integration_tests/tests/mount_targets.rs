@@ -69,6 +69,19 @@ fn remount_changes_an_earlier_mount() {
     assert!(output.stderr.contains("Read-only"), "{output}");
 }
 
+/// There is no new mount then that mount(2) could make.
+#[test]
+fn a_remount_takes_no_longer_options_than_fsconfig() {
+    need_root!();
+    differs!(Runc | Crun | Youki, "remount by mount(2)");
+    let mut bundle = Bundle::new(&["all"]);
+    bundle.push("/mounts", mount("/tmp", "tmpfs", "tmpfs", &["rw"]));
+    let long = format!("size={}4096", "0".repeat(300));
+    bundle.push("/mounts", mount("/tmp", "tmpfs", "tmpfs", &["remount", &long]));
+    bundle.run().exits(1).fails_with(&["/tmp", "mount option size", "fsconfig(2) takes 255"]);
+    bundle.assert_clean();
+}
+
 #[test]
 fn sticky_and_special_modes_of_a_tmpfs() {
     need_root!();

@@ -5,16 +5,16 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
+use nix::libc;
 use nix::mount::{MsFlags, mount};
 use nix::sched::CloneFlags;
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, dup3};
 
 use crate::clone::{Cloned, clone3, exit_now};
 use crate::mount::{clone_tree, cwd, mount_call_flags};
+use crate::prctl::set_parent_death_signal;
 
 /// A new, detached mount of `fstype` with the attributes `ATTR_*`, the flags `MS_*` and the file system's
 /// own options, divided by commas.
@@ -37,7 +37,7 @@ pub fn new_mount(
     match clone3(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_FILES, None)? {
         Cloned::Child => {
             // Somebody in a shared pid namespace may stop it: it goes with who waits for it.
-            let _ = set_pdeathsig(Signal::SIGKILL);
+            let _ = set_parent_death_signal(libc::SIGKILL);
             let flags = MsFlags::from_bits_retain(flags) | mount_call_flags(attributes);
             let made = make(fstype, source, options, flags)
                 .and_then(|tree| dup3(&tree, &mut place, OFlag::O_CLOEXEC));
